@@ -1,0 +1,164 @@
+"""Child programs of the loop: started, watched, logged, and ended with the loop however the loop ends.
+
+A child has a session of its own and dies with the loop (parent-death signal), so that a killed loop leaves nobody who
+writes into its run folder; the run's lock is inherited, so that even a grandchild left behind keeps a second loop out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from bootstrap.errors import UserError
+from bootstrap.programs import StopRequest
+from bootstrap.progress import LINE
+
+PR_SET_PDEATHSIG = 1
+STOP_SECONDS = 5.0  # between SIGTERM and SIGKILL
+TAIL_LINES = 15
+
+STEP_LINE = re.compile(r"^step (\d+)/(\d+):? ?(.*)$")
+"""How the trainer says how far it is."""
+
+log = logging.getLogger(__name__)
+
+OnProgress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One child program: its words, where its output goes, and the name by which a person knows it."""
+
+    label: str
+    words: tuple[str, ...]
+    log_file: Path
+
+    def __str__(self) -> str:
+        return shlex.join(self.words)
+
+
+class ChildFailed(UserError):
+    """A child ended with an error; the message holds its last line, its log and the command to run it by hand."""
+
+
+class Child:
+    """A running child. Must be started from the main thread: the parent-death signal follows the thread."""
+
+    def __init__(self, command: Command, on_progress: OnProgress, keep_open: Sequence[int]) -> None:
+        self.command = command
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._on_progress = on_progress
+        command.log_file.parent.mkdir(parents=True, exist_ok=True)
+        log.info("start %s: %s (log: %s)", command.label, command, command.log_file)
+        loop = os.getpid()
+        libc = ctypes.CDLL(None)
+
+        def die_with_the_loop() -> None:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != loop:  # it died before the line above
+                os._exit(1)
+
+        self.process = subprocess.Popen(
+            command.words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True, pass_fds=tuple(keep_open), preexec_fn=die_with_the_loop,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"}, text=True, errors="replace",
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with open(self.command.log_file, "a", encoding="utf-8") as file:
+            file.write(f"$ {self.command}\n")
+            for line in self.process.stdout:
+                self._note(line.rstrip())
+                with contextlib.suppress(OSError):  # a full disk: the child meets it too, and says so
+                    file.write(line)
+                    file.flush()
+
+    def _note(self, line: str) -> None:
+        progress = LINE.match(line) or STEP_LINE.match(line)
+        if progress:
+            self._on_progress(int(progress[1]), int(progress[2]), progress[3])
+        elif line.strip():
+            self.tail.append(line)
+
+    def check(self) -> bool:
+        """Say whether the child has ended well. Raises ChildFailed when it has ended otherwise."""
+        status = self.process.poll()
+        if status is None:
+            return False
+        self._reader.join()
+        if status != 0:
+            raise ChildFailed(self._explain(status))
+        return True
+
+    def _explain(self, status: int) -> str:
+        cause = next((line for line in reversed(self.tail) if "error" in line.lower()), "")
+        cause = cause or (self.tail[-1] if self.tail else "it printed nothing")
+        ended = f"was ended by signal {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        return (
+            f"{self.command.label} {ended}: {cause.strip()}\n  log: {self.command.log_file}\n"
+            f"  by hand: {self.command}\n  after mending it, go on with --resume"
+        )
+
+    def stop(self) -> None:
+        """End the child and everything in its session: SIGTERM, and SIGKILL for what is left."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_SECONDS)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        self.stop()
+
+
+def run_children(commands: Sequence[Command], on_progress: OnProgress, keep_open: Sequence[int] = ()) -> list[float]:
+    """Run the commands side by side until all have ended; return the seconds of each.
+
+    Progress is that of the first. Raises ChildFailed for the first that fails; the others are ended then, and also
+    when this process is interrupted.
+    """
+    started = time.monotonic()
+    seconds: dict[int, float] = {}
+    with contextlib.ExitStack() as stack:
+        children = [
+            stack.enter_context(Child(command, on_progress if i == 0 else _ignore, keep_open))
+            for i, command in enumerate(commands)
+        ]
+        while len(seconds) < len(children):
+            StopRequest.check()
+            for i, child in enumerate(children):
+                if i not in seconds and child.check():
+                    seconds[i] = time.monotonic() - started
+            time.sleep(0.02)
+    return [seconds[i] for i in range(len(children))]
+
+
+def _ignore(done: int, total: int, note: str) -> None: ...
+
+
+def python(module_or_path: str, *words: str) -> tuple[str, ...]:
+    """Return the words that run a module (by dotted name) or a file of the project with this interpreter."""
+    start = ("-m", module_or_path) if not module_or_path.endswith(".py") else (module_or_path,)
+    return (sys.executable, *start, *words)

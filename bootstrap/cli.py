@@ -1,0 +1,228 @@
+"""The command line of the loop: start, resume, restart from an iteration, debug."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import logging
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from bootstrap.config import RunConfig, changed_keys, debug_overrides, load_config, parse_overrides
+from bootstrap.engines import check_engine_name
+from bootstrap.errors import UserError
+from bootstrap.files import disk_error, read_json
+from bootstrap.programs import INTERRUPTED, USER_ERROR, stop_on_signals
+from bootstrap.run_store import FORMAT, RunStore
+from interpreters import load_interpreter
+from interpreters.base import InterpreterError
+
+PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "vllm", "polars", "duckdb", "wandb")
+FLAGS = {
+    "base_model": "base_model", "target": "target", "max_iterations": "max_iterations", "train_steps": "train.steps",
+    "learning_rate": "train.learning_rate", "target_problems": "target_problems",
+}  # fmt: skip
+"""Flag -> the configuration key that it sets."""
+
+log = logging.getLogger(__name__)
+
+DESCRIPTION = """Teach a language model a language from its own solutions, verified by an interpreter.
+
+  python bootstrap_loop.py --config configs/demo.yaml
+  python bootstrap_loop.py --config configs/demo.yaml --resume
+  python bootstrap_loop.py --config configs/demo.yaml --resume-iteration 3 train.learning_rate=1.0e-4
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("overrides", nargs="*", metavar="key=value", help="any key of the configuration, e.g. sampling.waves=[4,4]")
+    add("--config", type=Path, help="YAML of the experiment (default with --resume: the run's own)")
+    add("--run-name", help="folder under --output-dir (default: the configuration's file name)")
+    add("--output-dir", type=Path, default=Path("outputs"), help="where runs lie (%(default)s)")
+    add("--base-model", help="path or hub name of the model to start from")
+    add("--target", help="interpreter of the target language: polars_expr, duckdb_sql")
+    add("--max-iterations", type=int, help="stop after so many iterations")
+    add("--train-steps", type=int, help="optimizer steps per iteration")
+    add("--learning-rate", type=float, help="peak learning rate")
+    add("--target-problems", type=int, help="stop when so many train problems are solved")
+    add("--no-wandb", action="store_true", help="leave Weights & Biases alone (offline is the default)")
+    add("--debug", action="store_true", help="a handful of problems and one iteration, in under a minute")
+    add("--resume", action="store_true", help="go on with the run at the first unfinished batch (or start it)")
+    add("--resume-iteration", type=int, metavar="N",
+        help="start again at iteration N with the best model before it; later ones are moved to aside/")  # fmt: skip
+    return parser
+
+
+def collect_overrides(args: argparse.Namespace) -> dict[str, Any]:
+    """Return dotted key -> value from --debug, the flags and the key=value words; later ones win."""
+    overrides = debug_overrides(load_config(args.config, {})) if args.debug and args.config else {}
+    overrides |= {key: getattr(args, flag) for flag, key in FLAGS.items() if getattr(args, flag) is not None}
+    if args.no_wandb:
+        overrides["wandb.mode"] = "disabled"
+    return overrides | parse_overrides(args.overrides)
+
+
+def find_store(args: argparse.Namespace) -> RunStore:
+    """Return the run's folder, by --run-name or the configuration's name."""
+    if args.run_name is None and args.config is None:
+        raise UserError("give --config FILE (see configs/), or --run-name NAME with --resume")
+    name = args.run_name or args.config.stem
+    if args.debug and args.run_name is None:
+        name = f"{name}-debug-{dt.datetime.now():%Y%m%d-%H%M%S}"
+    return RunStore(args.output_dir / name)
+
+
+def resolve(args: argparse.Namespace, store: RunStore) -> RunConfig:
+    """Return the configuration of a new or a resumed run.
+
+    Raises UserError for a run that exists already, or a changed setting that its finished stages rest on.
+    """
+    overrides = collect_overrides(args)
+    resuming = args.resume or args.resume_iteration is not None
+    if not store.exists:
+        if args.config is None or args.resume_iteration is not None:
+            raise UserError(f"there is no run in {store.root} to resume")
+        return load_config(args.config, overrides)
+    if not resuming:
+        raise UserError(f"{store.root} holds a run: add --resume to go on with it, or choose another --run-name")
+    old = store.config()
+    new = load_config(args.config, overrides, old.model_dump(mode="json"))
+    if args.resume_iteration is None or args.resume_iteration <= 0:
+        refuse_changes(changed_keys(old, new), store)
+    else:
+        kept = {k: v for k, v in changed_keys(old, new).items() if not k.startswith(("sampling.", "train.", "dataset."))}
+        refuse_changes(kept, store)
+    return new
+
+
+def refuse_changes(changed: Mapping[str, tuple[Any, Any]], store: RunStore) -> None:
+    if changed:
+        listed = "; ".join(f"{key}: was {old!r}, now {new!r}" for key, (old, new) in changed.items())
+        raise UserError(
+            f"{store.root} was made with other settings ({listed}). Its finished stages rest on them: resume with the "
+            "old ones (leave --config away), or choose another --run-name"
+        )
+
+
+def check_machine(config: RunConfig) -> str:
+    """Return the target's language; raise before anything is written when the run cannot work here."""
+    interpreter = load_interpreter(config.target)
+    reason = interpreter.available()
+    interpreter.close()
+    if reason:
+        raise UserError(f"the interpreter {config.target} is not available: {reason}")
+    check_engine_name(config.engine.name)
+    if config.engine.name == "transformers" and config.base_model is not None:
+        from bootstrap.engines.transformers_engine import check_model
+
+        check_model(config.base_model)
+    return interpreter.language
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """Return the project's commit, with + when the tree differs from it; None outside a git checkout."""
+    root = Path(__file__).resolve().parent.parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
+        dirty = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+def start_folder(store: RunStore, config: RunConfig, language: str) -> None:
+    """Write what a run's folder says of itself; `created` and the first commit are kept when it is resumed."""
+    row = {
+        "format": FORMAT, "run": store.name, "target": config.target, "language": language,
+        "base_model": config.base_model or "from scratch", "created": f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC",
+        "versions": versions(), "git_commit": git_commit(), "sandbox": sandbox_line(),
+        "settings": config.model_dump(mode="json"),
+        "resume_command": f"python bootstrap_loop.py --run-name {store.name} --resume",
+    }  # fmt: skip
+    if store.run_file.exists():
+        row |= {key: value for key, value in store.run_row().items() if key in ("created", "git_commit")}
+    store.write_run(row)
+    store.write_config(config.model_dump(mode="json"))
+
+
+def sandbox_line() -> str:
+    from interpreters.confine import sandbox_line as line
+
+    return line()
+
+
+def set_up_logging(store: RunStore) -> None:
+    """Log to bootstrap.log and, shorter, to the terminal."""
+    logging.raiseExceptions = False  # a full disk must not turn every log line into a traceback
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    file = logging.FileHandler(store.log_file, encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    terminal.addFilter(lambda record: not record.getMessage().startswith("start "))
+    root.handlers = [file, terminal]
+
+
+def run(args: argparse.Namespace) -> None:
+    from bootstrap.loop import Loop
+    from bootstrap.screen import Screen
+    from bootstrap.tracking import Tracker
+
+    store = find_store(args)
+    config = resolve(args, store)
+    language = check_machine(config)
+    store.lock()
+    set_up_logging(store)
+    if args.resume_iteration is not None and store.exists:
+        for path in store.move_aside(args.resume_iteration):
+            log.info("moved aside: %s", path)
+    start_folder(store, config, language)
+    log.info("run %s, target %s, %s", store.root, config.target, sandbox_line())
+    settings = config.model_dump(mode="json")
+    tracker = Tracker(store.root, store.name, settings, config.wandb.mode, config.wandb.project)
+    screen = Screen()
+    try:
+        reason = Loop(store, config, language, screen, tracker).run()
+    finally:
+        tracker.close()
+    log.info("stopped: %s", reason)
+    screen.final(read_json(store.final_report_file))
+    screen.say(f"report: {store.root / 'report.html'}   figures: {store.final_report_file}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status (0, 2 for an error in one sentence, 130 after Ctrl-C)."""
+    args = make_parser().parse_args(argv)
+    stop_on_signals()
+    try:
+        run(args)
+    except (UserError, InterpreterError) as e:
+        log.error("error: %s", e)
+        return USER_ERROR
+    except OSError as e:
+        log.error("error: %s", disk_error(Path(e.filename or "a file of the run"), e))
+        return USER_ERROR
+    except KeyboardInterrupt:
+        name = args.run_name or (args.config.stem if args.config else "")
+        print(f"\nstopped; nothing finished is lost. Go on with: python bootstrap_loop.py --run-name {name} --resume",
+              file=sys.stderr)  # fmt: skip
+        return INTERRUPTED
+    return 0

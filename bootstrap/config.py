@@ -1,0 +1,327 @@
+"""The configuration of a run: one YAML per experiment, unknown keys refused, `key=value` overrides on top.
+
+Floats in YAML need a dot (`2.0e-5`): YAML reads `2e-5` as a string, which is coerced here all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bootstrap.base_model import FromScratch
+from bootstrap.errors import UserError, nearest
+from bootstrap.records import digest
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceConfig(Section):
+    name: str = "table_pipelines"
+    """Name in `bootstrap.sources.SOURCES`."""
+    options: dict[str, Any] = {}
+    """Options of that source; unknown ones are refused by it."""
+    limit: int | None = Field(None, ge=1)
+    """Take only so many of its problems."""
+
+
+class SplitConfig(Section):
+    dev: int = Field(300, ge=0)
+    """Held-out problems that pick the best model, evaluated in every iteration."""
+    test: int = Field(400, ge=0)
+    """Held-out problems touched once, at the end."""
+    seeds: int = Field(200, ge=0)
+    """Train problems for which a solution in the target language is given at the start."""
+
+
+class PromptConfig(Section):
+    style: Literal["plain", "instruct"] = "instruct"
+    """plain: the statement alone, answer is bare code. instruct: task, tables and rules, answer in a fenced block."""
+    chat: bool = False
+    """Send the prompt as a chat message through the tokenizer's chat template."""
+
+
+class EngineConfig(Section):
+    name: str = "transformers"
+    """Name in `bootstrap.engines.ENGINES`."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto takes CUDA where there is a GPU."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """auto: float32 on a CPU, what the checkpoint was saved in on a GPU."""
+    batch_sequences: int = Field(128, ge=1)
+    """Sequences generated side by side; a batch is also the unit of resuming."""
+    threads: int = Field(0, ge=0)
+    """Torch threads while sampling on a CPU; 0 leaves torch's default."""
+    script: str | None = None
+    """For the scripted engine: a JSONL of completions, or the folder of an earlier run to replay."""
+
+
+class SamplingConfig(Section):
+    waves: tuple[int, ...] = (4, 4)
+    """Samples per unsolved problem in each wave of an iteration; a solved problem leaves before the next wave."""
+    temperatures: tuple[float, ...] = (0.8,)
+    """Temperature of each wave; the last one serves the waves that follow."""
+    top_p: float = Field(0.95, gt=0, le=1)
+    max_new_tokens: int = Field(512, ge=1)
+    enough_correct: int = Field(1, ge=1)
+    """A problem with so many distinct correct solutions in an iteration is left alone in its later waves."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> SamplingConfig:
+        if not self.waves or min(self.waves) < 1 or not self.temperatures:
+            raise ValueError("waves needs at least one positive number, temperatures at least one")
+        return self
+
+
+class CheckingConfig(Section):
+    workers: int = Field(0, ge=0)
+    """Interpreter processes that check at the same time; 0: one per core."""
+    seconds: float = Field(5.0, gt=0)
+    """Wall time of one candidate over all its tests, until it is killed."""
+    memory_mb: int = Field(2048, ge=64)
+    """Memory one candidate may add to the libraries'."""
+
+
+class DatasetConfig(Section):
+    keep_per_problem: int = Field(4, ge=1)
+    """Solutions kept per problem: distinct by syntax tree, shortest first."""
+
+
+class LoraConfig(Section):
+    r: int = Field(32, ge=1)
+    alpha: int = Field(64, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: str = "all-linear"
+
+
+class TrainConfig(Section):
+    program: str | None = "sft/run_sft.py"
+    """The trainer, called once per iteration; a path from the project's root. Null: nothing is trained (replays)."""
+    launcher: tuple[str, ...] = ()
+    """Words before the program instead of `python`, e.g. ["accelerate", "launch", "--config_file", "..."]."""
+    steps: int = Field(0, ge=0)
+    """Optimizer steps per iteration; 0: `epochs` decides."""
+    epochs: float = Field(2.0, gt=0)
+    seed_steps: int = Field(0, ge=0)
+    """Optimizer steps on the seeds before the loop (the model of iteration 0); 0: the base model as it is."""
+    start_from: Literal["base", "best"] = "base"
+    """Model that each iteration's training starts from."""
+    learning_rate: float = Field(2.0e-5, gt=0)
+    scheduler: str = "linear"
+    warmup_steps: int = Field(0, ge=0)
+    weight_decay: float = Field(0.0, ge=0)
+    adam_beta2: float = Field(0.999, gt=0, lt=1)
+    batch_size: int = Field(8, ge=1)
+    """Rows per device and forward pass."""
+    gradient_accumulation_steps: int = Field(1, ge=1)
+    max_length: int = Field(2048, ge=8)
+    """Tokens of prompt and completion together; longer rows are left out and counted."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    gradient_checkpointing: bool = False
+    lora: LoraConfig | None = None
+    """Null: full fine-tuning."""
+    threads: int = Field(0, ge=0)
+    """Torch threads of one training on a CPU; 0 leaves torch's default."""
+    save_steps: int = Field(0, ge=0)
+    """Trainer checkpoints inside an iteration, from which a killed training goes on; 0: none."""
+
+
+class EvaluationConfig(Section):
+    samples: int = Field(0, ge=0)
+    """Samples per held-out problem for pass@k beside the greedy answer; 0: greedy only."""
+    ks: tuple[int, ...] = (1,)
+    """The k of pass@k, where samples are drawn."""
+    temperature: float = Field(0.8, gt=0)
+
+
+class ControlsConfig(Section):
+    seed_only: bool = True
+    """Train a twin on the seeds alone, for the same steps along the same line of models."""
+    sample_only_problems: int = Field(150, ge=0)
+    """Train problems on which the untrained base model goes on sampling, with the loop's budget; 0: off."""
+    parallel: bool = False
+    """Train the twin at the same time as the loop's model: for two cores or two GPUs."""
+
+
+class PlateauConfig(Section):
+    rounds: int = Field(2, ge=1)
+    """Stop after so many iterations without a better dev score ..."""
+    min_newly_solved: float = Field(0.01, ge=0, le=1)
+    """... in which also less than this share of the unsolved problems was solved."""
+
+
+class WandbConfig(Section):
+    mode: Literal["offline", "online", "disabled", "environment"] = "environment"
+    """environment: as WANDB_MODE says, offline where it says nothing."""
+    project: str = "bootstrap-loop"
+
+
+class RunConfig(Section):
+    target: str
+    """Interpreter of the target language, a name in `interpreters.INTERPRETERS`."""
+    base_model: str | None = None
+    """Path or hub name of the model to start from; or give `from_scratch`."""
+    from_scratch: FromScratch | None = None
+    """Make the base model from random weights, with a tokenizer trained on the train split."""
+    seed: int = 1
+    max_iterations: int = Field(4, ge=0)
+    target_problems: int | None = Field(None, ge=1)
+    """Stop when so many train problems are solved; null: go on to the last iteration or a plateau."""
+    plateau: PlateauConfig = PlateauConfig()
+    source: SourceConfig = SourceConfig()
+    split: SplitConfig = SplitConfig()
+    prompt: PromptConfig = PromptConfig()
+    engine: EngineConfig = EngineConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    checking: CheckingConfig = CheckingConfig()
+    dataset: DatasetConfig = DatasetConfig()
+    train: TrainConfig = TrainConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    controls: ControlsConfig = ControlsConfig()
+    wandb: WandbConfig = WandbConfig()
+
+    @model_validator(mode="after")
+    def _one_base_model(self) -> RunConfig:
+        if (self.base_model is None) == (self.from_scratch is None):
+            raise ValueError("give exactly one of base_model (path or hub name) and from_scratch")
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_where_needed(self) -> RunConfig:
+        needs = self.controls.seed_only or self.train.seed_steps > 0
+        if self.train.program and needs and not self.split.seeds:
+            raise ValueError("controls.seed_only and train.seed_steps need seeds: set split.seeds above 0")
+        return self
+
+
+FREE_KEYS = (
+    "max_iterations", "target_problems", "plateau", "wandb", "checking.workers", "engine.device", "controls.parallel",
+)  # fmt: skip
+"""Settings that a resumed run may change: they decide how long and where it runs, not what its finished stages hold."""
+
+
+def valid_keys(section: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    """Return the names allowed at `path` in the configuration."""
+    for part in path:
+        field = section.model_fields.get(str(part))
+        inner = next((t for t in _types(field.annotation) if issubclass(t, BaseModel)), None) if field else None
+        if inner is None:
+            return []
+        section = inner
+    return list(section.model_fields)
+
+
+def _types(annotation: Any) -> list[type]:
+    members = getattr(annotation, "__args__", ()) or (annotation,)
+    return [member for member in members if isinstance(member, type)]
+
+
+def explain(error: ValidationError, origin: str) -> UserError:
+    """Return the error in sentences: key, what was expected, what was found, the nearest valid name."""
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"]) or "(top level)"
+        if item["type"] == "extra_forbidden":
+            valid = valid_keys(RunConfig, item["loc"][:-1])
+            lines.append(f"unknown key {key!r}{nearest(str(item['loc'][-1]), valid)} valid here: {', '.join(valid)}")
+        else:
+            lines.append(f"{key}: {item['msg']}, found {item.get('input')!r}"[:400])
+    return UserError(f"{origin}: " + "; ".join(lines))
+
+
+def set_key(values: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set one dotted key in nested dictionaries, making sections on the way."""
+    *sections, last = dotted.split(".")
+    for section in sections:
+        inner = values.get(section)
+        values[section] = inner = dict(inner) if isinstance(inner, dict) else {}
+        values = inner
+    values[last] = value
+
+
+def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
+    """Return dotted key -> value from `key=value` words; values are read as YAML."""
+    overrides: dict[str, Any] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key:
+            raise UserError(f"override {word!r}: expected key=value, e.g. train.learning_rate=1.0e-4")
+        try:
+            overrides[key] = yaml.safe_load(text)
+        except yaml.YAMLError as e:
+            raise UserError(f"override {word!r}: the value is not YAML: {e}") from e
+    return overrides
+
+
+def load_config(path: Path | None, overrides: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> RunConfig:
+    """Return the configuration of a YAML file (or of `base`) with dotted overrides on top.
+
+    Raises UserError for a missing file, broken YAML, an unknown key (with the nearest valid name) or a bad value.
+    """
+    values: dict[str, Any] = dict(base or {})
+    if path is not None:
+        values = read_yaml(path)
+    for key, value in overrides.items():
+        set_key(values, key, value)
+    if overrides.get("base_model"):
+        values["from_scratch"] = None  # a base model given by hand replaces the one from random weights
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as e:
+        raise explain(e, str(path) if path else "configuration") from e
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file, or raise UserError."""
+    if not path.is_file():
+        valid = [str(p) for p in sorted(path.parent.glob("*.yaml"))]
+        raise UserError(f"no configuration file {path}{nearest(str(path), valid)} found: {', '.join(valid) or 'none'}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as e:
+        raise UserError(f"{path} is not YAML: {e}") from e
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected a mapping of keys, found {type(values).__name__}")
+    return values
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested dictionaries as dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def changed_keys(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
+    """Return the dotted keys that differ and may not, with both values."""
+    left, right = flatten(old.model_dump(mode="json")), flatten(new.model_dump(mode="json"))
+    keys = sorted(left.keys() | right.keys())
+    free = tuple(f"{key}." for key in FREE_KEYS)
+    return {
+        key: (left.get(key), right.get(key))
+        for key in keys
+        if left.get(key) != right.get(key) and not f"{key}.".startswith(free)
+    }
+
+
+def settings_digest(config: RunConfig) -> str:
+    return digest(config.model_dump_json())
+
+
+def debug_overrides(config: RunConfig) -> dict[str, Any]:
+    """Return the overrides of `--debug`: one iteration over a handful of problems, to see every stage run."""
+    return {
+        "max_iterations": 1, "source.limit": 32, "split.dev": 4, "split.test": 4, "split.seeds": 8, "train.steps": 2,
+        "train.seed_steps": min(config.train.seed_steps, 2), "sampling.waves": [2],
+        "sampling.max_new_tokens": min(config.sampling.max_new_tokens, 64), "evaluation.samples": 0,
+        "controls.sample_only_problems": 1, "wandb.mode": "disabled",
+    }  # fmt: skip

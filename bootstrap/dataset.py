@@ -1,0 +1,127 @@
+"""BUILD: from verified solutions to the rows that the trainer reads.
+
+Solutions of iterations 0..i are put together; per problem at most `keep_per_problem` are kept, distinct by syntax
+tree, shortest first. A row of a problem held out for dev or test is refused: that would be a fault of ours.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bootstrap.config import RunConfig
+from bootstrap.prompts import as_messages, render_answer, render_prompt
+from bootstrap.records import Candidate, Problem
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A verified solution and where it came from."""
+
+    problem_id: str
+    code: str
+    iteration: int  # 0: given as a seed
+    sampler: str = ""
+    seed: int = 0
+    prompt_digest: str = ""
+    tests_passed: int = 0
+
+
+@dataclass(frozen=True)
+class DatasetStats:
+    """Counts of one training set: candidates made, verified, distinct by syntax tree, kept, and rows by iteration."""
+
+    generated: int
+    valid: int
+    distinct: int
+    kept: int
+    problems: int
+    by_iteration: Mapping[str, int]
+
+
+def normalise(code: str, language: str) -> str:
+    """Return a form in which code that differs in layout alone is equal: the syntax tree, or SQL without its layout."""
+    if language in ("polars", "ibis"):
+        try:
+            return ast.dump(ast.parse(code.strip()))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return code.strip()
+    strings = re.split(r"('(?:[^']|'')*')", code.strip().rstrip(";"))
+    return "".join(part if i % 2 else re.sub(r"\s+", " ", part).lower() for i, part in enumerate(strings))
+
+
+def passing_solutions(candidates: Iterable[Candidate], problems: Mapping[str, Problem]) -> list[Solution]:
+    """Return the passing candidates as solutions."""
+    return [
+        Solution(
+            c.problem_id, c.code, c.iteration, c.sampler, c.seed, c.prompt_digest, len(problems[c.problem_id].tests)
+        )
+        for c in candidates
+        if c.passed
+    ]  # fmt: skip
+
+
+def choose(solutions: Sequence[Solution], keep_per_problem: int, language: str) -> tuple[list[Solution], int]:
+    """Return the solutions kept, by problem, and how many were distinct."""
+    by_problem: dict[str, dict[str, Solution]] = defaultdict(dict)
+    for solution in solutions:
+        by_problem[solution.problem_id].setdefault(normalise(solution.code, language), solution)
+    kept: list[Solution] = []
+    for problem_id in sorted(by_problem):
+        distinct = sorted(by_problem[problem_id].values(), key=lambda s: (s.iteration > 0, len(s.code), s.code))
+        kept += distinct[:keep_per_problem]
+    return kept, sum(len(found) for found in by_problem.values())
+
+
+def refuse_held_out(solutions: Iterable[Solution], split: Mapping[str, Any]) -> None:
+    """Raise RuntimeError when a solution of a held-out problem is about to be trained on."""
+    held_out = {*split["dev"], *split["test"]}
+    leaked = sorted({s.problem_id for s in solutions} & held_out)
+    if leaked:
+        raise RuntimeError(f"held-out problems in the training set: {', '.join(leaked[:5])} ({len(leaked)} in all)")
+
+
+def training_row(solution: Solution, problem: Problem, config: RunConfig, language: str) -> dict[str, Any]:
+    """Return one row: prompt, completion and provenance."""
+    prompt: Any = render_prompt(problem, language, config.prompt)
+    completion: Any = render_answer(solution.code, language, config.prompt)
+    if config.prompt.chat:
+        prompt, completion = as_messages(prompt), [{"role": "assistant", "content": completion}]
+    return {
+        "prompt": prompt,
+        "completion": completion,
+        "problem_id": solution.problem_id,
+        "iteration": solution.iteration,
+        "sampler": solution.sampler,
+        "seed": solution.seed,
+        "prompt_digest": solution.prompt_digest,
+        "tests_passed": solution.tests_passed,
+        "tier": "reference" if solution.iteration == 0 else "sampled",
+    }
+
+
+def build_dataset(
+    seeds: Sequence[Solution],
+    candidates: Sequence[Candidate],
+    problems: Mapping[str, Problem],
+    split: Mapping[str, Any],
+    config: RunConfig,
+    language: str,
+) -> tuple[list[dict[str, Any]], DatasetStats]:
+    """Return the training rows and their counts."""
+    solutions = [*seeds, *passing_solutions(candidates, problems)]
+    refuse_held_out(solutions, split)
+    kept, distinct = choose(solutions, config.dataset.keep_per_problem, language)
+    rows = [training_row(s, problems[s.problem_id], config, language) for s in kept]
+    by_iteration: dict[str, int] = defaultdict(int)
+    for solution in sorted(kept, key=lambda s: s.iteration):
+        by_iteration[str(solution.iteration)] += 1
+    stats = DatasetStats(
+        generated=len(seeds) + len(candidates), valid=len(solutions), distinct=distinct, kept=len(kept),
+        problems=len({s.problem_id for s in kept}), by_iteration=dict(by_iteration),
+    )  # fmt: skip
+    return rows, stats

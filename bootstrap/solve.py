@@ -1,0 +1,109 @@
+"""SOLVE: let a model try every unsolved train problem and judge each answer.
+
+Reads a run folder; appends to iteration_N/candidates.jsonl batch by batch and leaves iteration_N/solve_metrics.json.
+Started again after a kill, it goes on at the first batch that is not recorded in full.
+
+    python -m bootstrap.solve --run-dir outputs/demo --iteration 1 --model outputs/demo/iteration_0/model
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bootstrap.config import RunConfig
+from bootstrap.engines import load_engine
+from bootstrap.files import write_json
+from bootstrap.programs import run_program
+from bootstrap.progress import ProgressLines
+from bootstrap.records import Candidate
+from bootstrap.run_store import RunStore
+from bootstrap.sampling import SampleAndCheck, VerdictCache
+from bootstrap.solving import correct_codes, keep_complete, outcomes, plan_wave, unsolved_before
+from interpreters import load_interpreter
+from interpreters.base import Limits
+from interpreters.checking import CheckerPool
+
+
+def open_pool(config: RunConfig) -> CheckerPool:
+    """Return the checkers of the target language, as the configuration sizes them."""
+    limits = Limits(seconds=config.checking.seconds, memory_mb=config.checking.memory_mb)
+    return CheckerPool(config.target, config.checking.workers or os.cpu_count() or 1, limits)
+
+
+def recorded_so_far(store: RunStore, config: RunConfig, iteration: int, unsolved: Sequence[str]) -> list[Candidate]:
+    """Return the candidates of whole batches; rows of a batch that was cut off are taken out of the file."""
+    recorded = store.candidates(iteration, mend=True)
+    kept = keep_complete(store.problems(), unsolved, recorded, config, f"iteration {iteration}")
+    if len(kept) < len(recorded):
+        print(f"{len(recorded) - len(kept)} candidates of unfinished batches are sampled again", flush=True)
+        store.replace_candidates(iteration, kept)
+    return kept
+
+
+def solve(store: RunStore, config: RunConfig, iteration: int, model: str) -> None:
+    """Run the waves of one iteration."""
+    started = time.monotonic()
+    problems = store.problems()
+    unsolved = unsolved_before(store, iteration)
+    recorded = recorded_so_far(store, config, iteration, unsolved)
+    cache = VerdictCache()
+    for earlier in range(1, iteration):
+        cache.add(store.candidates(earlier))
+    cache.add(recorded)
+    language = load_interpreter(config.target).language
+    engine = load_engine(model, config.engine, config.prompt)
+    try:
+        with open_pool(config) as pool:
+            sampler = SampleAndCheck(problems, engine, pool, config, language, iteration, cache)
+            loaded = time.monotonic()
+            for wave, samples in enumerate(config.sampling.waves):
+                plan, complete = plan_wave(problems, unsolved, recorded, config, tag=f"iteration {iteration}", wave=wave)
+                progress = ProgressLines(sum(b.size for b in plan), f"samples (wave {wave + 1}, {samples} each)")
+                progress.done = sum(b.size for b in plan if b.index in complete)
+                for candidates in sampler.run([b for b in plan if b.index not in complete], progress.add):
+                    store.append_candidates(iteration, candidates)
+                    recorded += candidates
+                    progress.note = f"{len(correct_codes(recorded))} solved"
+                progress.show()
+    finally:
+        engine.close()
+    clock = sampler.clock
+    write_json(
+        store.iteration(iteration) / "solve_metrics.json",
+        {
+            **counts(recorded, len(unsolved)),
+            "seconds_loading": round(loaded - started, 3), "engine_seconds": round(engine.busy_seconds, 3),
+            "waiting_seconds": round(clock.waiting_seconds, 3), "checks": clock.checks,
+            "tokens_per_second": round(clock.tokens / max(engine.busy_seconds, 1e-9), 1),
+        },
+    )  # fmt: skip
+
+
+def counts(candidates: Sequence[Candidate], attempted: int) -> dict[str, object]:
+    """Return what follows from the candidates alone."""
+    return {
+        "attempted": attempted,
+        "samples": len(candidates),
+        "distinct": len({(c.problem_id, c.code) for c in candidates}),
+        "newly_solved": len(correct_codes(candidates)),
+        "tokens": sum(c.tokens for c in candidates),
+        "outcomes": outcomes(candidates),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run-dir", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--iteration", type=int, required=True, help="number of the iteration, from 1")
+    parser.add_argument("--model", required=True, help="folder or hub name of the model that samples")
+    args = parser.parse_args(argv)
+    store = RunStore(args.run_dir)
+    run_program(lambda: solve(store, store.config(), args.iteration, args.model))
+
+
+if __name__ == "__main__":
+    main()

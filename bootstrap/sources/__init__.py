@@ -1,0 +1,41 @@
+"""Problem sources by name. One class in one file and one line here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from bootstrap.errors import UserError, nearest
+from bootstrap.records import Problem
+
+SOURCES = {
+    "table_pipelines": "bootstrap.sources.table_pipelines:TablePipelines",
+    "jsonl": "bootstrap.sources.jsonl_problems:JsonlProblems",
+}
+
+
+class ProblemSource(Protocol):
+    """Yields problems; the same options and seed give the same problems in the same order."""
+
+    def load(self) -> Iterable[Problem]: ...
+
+
+def load_source(name: str, options: Mapping[str, Any], seed: int) -> ProblemSource:
+    """Return the source of that name. Raises UserError for an unknown name or option."""
+    if name not in SOURCES:
+        raise UserError(f"no problem source {name!r}{nearest(name, SOURCES)} known: {', '.join(SOURCES)}")
+    module, _, attribute = SOURCES[name].partition(":")
+    source_class = getattr(importlib.import_module(module), attribute)
+    valid = list(source_class.Options.model_fields)
+    for key in options:
+        if key not in valid:
+            raise UserError(f"source.options.{key}: unknown{nearest(key, valid)} valid here: {', '.join(valid)}")
+    try:
+        source: ProblemSource = source_class(source_class.Options(**options), seed)
+    except ValidationError as e:
+        first = e.errors()[0]
+        raise UserError(f"source.options.{'.'.join(map(str, first['loc']))}: {first['msg']}") from e
+    return source

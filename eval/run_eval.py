@@ -1,0 +1,127 @@
+"""EVALUATE and TEST: judge models on the held-out problems of a run, greedily and, where asked for, by samples.
+
+Reads a run folder; for each NAME=MODEL leaves OUT/NAME.jsonl (one line per problem) and, last, OUT/scores.json.
+
+    python -m eval.run_eval --run-dir outputs/demo --split dev --out outputs/demo/iteration_1/evaluation \\
+        --models dev=outputs/demo/iteration_1/model control_dev=outputs/demo/iteration_1/control_model
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bootstrap.config import RunConfig
+from bootstrap.engines import load_engine
+from bootstrap.files import write_json, write_jsonl
+from bootstrap.programs import run_program
+from bootstrap.progress import ProgressLines
+from bootstrap.records import Candidate, Problem
+from bootstrap.run_store import RunStore
+from bootstrap.sampling import Batch, SampleAndCheck, VerdictCache, plan_batches
+from bootstrap.solve import open_pool
+from eval.metrics import ProblemScore, mean_pass_at_k, summarise
+from interpreters import load_interpreter
+from interpreters.checking import CheckerPool
+
+GREEDY, SAMPLED = 0, 1
+
+
+def plan(problems: Sequence[Problem], config: RunConfig, tag: str) -> list[Batch]:
+    """Return the greedy batches and, where the configuration asks for samples, those too (as wave 1)."""
+    batches = plan_batches(problems, config, tag=tag, wave=GREEDY, num_samples=1, temperature=0.0)
+    if config.evaluation.samples:
+        batches += plan_batches(
+            problems, config, tag=f"{tag} samples", wave=SAMPLED, num_samples=config.evaluation.samples,
+            temperature=config.evaluation.temperature,
+        )  # fmt: skip
+    return batches
+
+
+def score_row(problem: Problem, candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """Return one line: the greedy answer with its verdict, and how many of the samples passed."""
+    greedy = next(c for c in candidates if c.wave == GREEDY)
+    sampled = [c for c in candidates if c.wave == SAMPLED]
+    return {
+        "problem_id": problem.problem_id, "family": problem.family, "difficulty": problem.difficulty,
+        "n": 1, "correct": int(greedy.passed), "outcome": greedy.outcome.value, "completion": greedy.completion,
+        "code": greedy.code, "message": greedy.message, "tokens": greedy.tokens,
+        "sampled_n": len(sampled), "sampled_correct": sum(c.passed for c in sampled),
+    }  # fmt: skip
+
+
+def summary(rows: Sequence[Mapping[str, Any]], config: RunConfig) -> dict[str, Any]:
+    """Return pass@1 of the greedy answers with its interval, and pass@k of the samples where there are some."""
+    result = asdict(summarise([ProblemScore.from_json(row) for row in rows], ks=[1]))
+    if config.evaluation.samples:
+        sampled = [
+            ProblemScore.from_json({**row, "n": row["sampled_n"], "correct": row["sampled_correct"]}) for row in rows
+        ]
+        result["pass_at_k"] = {str(k): round(mean_pass_at_k(sampled, k), 4) for k in config.evaluation.ks}
+        result["num_samples"] = config.evaluation.samples
+    return result
+
+
+def evaluate_model(
+    name: str, model: str, problems: Mapping[str, Problem], members: Sequence[Problem], config: RunConfig,
+    pool: CheckerPool, cache: VerdictCache, folder: Path,
+) -> tuple[list[dict[str, Any]], float]:  # fmt: skip
+    """Return the rows of one model, and the seconds that it generated."""
+    engine = load_engine(model, config.engine, config.prompt)
+    language = load_interpreter(config.target).language
+    try:
+        sampler = SampleAndCheck(problems, engine, pool, config, language, 0, cache)
+        batches = plan(members, config, f"{folder.parent.name} {name}")
+        progress = ProgressLines(sum(batch.size for batch in batches), f"answers of {name}")
+        by_problem: dict[str, list[Candidate]] = defaultdict(list)
+        for candidates in sampler.run(batches, progress.add):
+            for candidate in candidates:
+                by_problem[candidate.problem_id].append(candidate)
+        progress.show()
+        return [score_row(p, by_problem[p.problem_id]) for p in members], engine.busy_seconds
+    finally:
+        engine.close()
+
+
+def evaluate(store: RunStore, config: RunConfig, split: str, models: Mapping[str, str], out: Path) -> None:
+    problems = store.problems()
+    members = [problems[pid] for pid in store.split()[split]]
+    scores: dict[str, Any] = {}
+    cache, engine_seconds = VerdictCache(), 0.0
+    with open_pool(config) as pool:
+        for name, model in models.items():
+            rows, seconds = evaluate_model(name, model, problems, members, config, pool, cache, out)
+            write_jsonl(out / f"{name}.jsonl", rows)
+            scores[name] = summary(rows, config)
+            engine_seconds += seconds
+    write_json(out / "scores.json", {"scores": scores, "engine_seconds": round(engine_seconds, 3)})
+
+
+def parse_models(words: Sequence[str], parser: argparse.ArgumentParser) -> dict[str, str]:
+    models = {}
+    for word in words:
+        name, equals, model = word.partition("=")
+        if not equals or not name or not model:
+            parser.error(f"--models {word!r}: expected NAME=MODEL")
+        models[name] = model
+    return models
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run-dir", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--split", choices=["dev", "test"], required=True, help="which held-out problems")
+    parser.add_argument("--models", nargs="+", required=True, metavar="NAME=MODEL", help="models by name of the result")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    args = parser.parse_args(argv)
+    models = parse_models(args.models, parser)
+    store = RunStore(args.run_dir)
+    run_program(lambda: evaluate(store, store.config(), args.split, models, args.out))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Interpreters: run code that a model wrote, in a process of its own, and judge what it returned.
+
+A leaf package: it knows nothing of models, problems or training, and importing it loads no engine.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import cast
+
+from interpreters.base import Interpreter, InterpreterUnavailable
+
+INTERPRETERS = {
+    "polars_expr": "interpreters.polars_expr:PolarsExpr",
+    "duckdb_sql": "interpreters.duckdb_sql:DuckdbSql",
+}
+
+
+def load_interpreter(name: str) -> Interpreter:
+    """Return a new interpreter, not started yet. Raises InterpreterUnavailable for a name that is not listed."""
+    if name not in INTERPRETERS:
+        near = difflib.get_close_matches(name, INTERPRETERS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InterpreterUnavailable(f"no interpreter is called {name!r}{hint} Known: {', '.join(INTERPRETERS)}")
+    module_name, class_name = INTERPRETERS[name].split(":")
+    return cast(Interpreter, getattr(importlib.import_module(module_name), class_name)())

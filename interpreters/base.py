@@ -1,0 +1,171 @@
+"""The contract of every interpreter: what goes in, what comes out, and what counts as whose failure.
+
+An interpreter takes code that a model wrote and the inputs of a problem's tests, runs the code in a process of its
+own, and hands back plain data. The expected values stay here, in the parent: `judge` compares, the child never sees
+them.
+
+Error model, in one place:
+
+* A candidate that fails is data. Wrong, slow, greedy, hostile or empty code gives an `Execution` and a `Verdict`.
+* An interpreter that fails is an exception. `InterpreterError` means that the checker itself broke (its process died
+  before the candidate started, it answered in another format); it is retried once in a fresh process by the caller
+  and never counted as a wrong answer. `InterpreterUnavailable` means that it cannot run on this machine at all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+Value = (
+    None | bool | int | float | Decimal | str | bytes | dt.date | dt.datetime | dt.time | dt.timedelta
+    | list["Value"] | dict[str, "Value"]
+)  # fmt: skip
+
+
+class ColumnType(StrEnum):
+    """Class of a column's values; widths are not part of the contract (any integer width is INT)."""
+
+    NULL = "null"
+    BOOL = "bool"
+    INT = "int"
+    FLOAT = "float"
+    DECIMAL = "decimal"
+    STRING = "string"
+    BINARY = "binary"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+    TIME = "time"
+    INTERVAL = "interval"
+    LIST = "list"
+    STRUCT = "struct"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: ColumnType
+
+
+@dataclass(frozen=True)
+class Table:
+    """A bounded table of plain values: `rows` are tuples in the order of `columns`."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Value, ...], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+
+@dataclass(frozen=True)
+class TestCase:
+    """One data set of a problem: named input tables, and the table that a right answer returns.
+
+    `order_by` names the columns of `expected` whose order the answer must keep, most significant first; rows that are
+    equal in all of them may come in any order. Empty: the answer is a bag of rows.
+    `hidden` tests are never shown to a model, in a prompt or in a repair turn.
+    """
+
+    __test__ = False  # not a test class for pytest
+
+    tables: Mapping[str, Table]
+    expected: Table
+    order_by: tuple[str, ...] = ()
+    hidden: bool = False
+
+
+class Outcome(StrEnum):
+    PASSED = "PASSED"
+    WRONG_ANSWER = "WRONG_ANSWER"
+    RUNTIME_ERROR = "RUNTIME_ERROR"
+    SYNTAX_ERROR = "SYNTAX_ERROR"
+    TIMEOUT = "TIMEOUT"
+    MEMORY_EXCEEDED = "MEMORY_EXCEEDED"
+    OUTPUT_EXCEEDED = "OUTPUT_EXCEEDED"
+    FORBIDDEN = "FORBIDDEN"
+    NO_RESULT = "NO_RESULT"
+    UNSUPPORTED = "UNSUPPORTED"
+    INFRA = "INFRA"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one candidate may use, over all tests of its problem together."""
+
+    seconds: float = 5.0  # wall time until SIGKILL
+    memory_mb: int = 2048  # address space that may be added on top of the imported libraries
+    output_bytes: int = 16 * 2**20  # encoded results
+    cells: int = 100_000  # rows x columns of one result
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What running a candidate gave. `results` holds the tables of the tests that ran to the end, in order.
+
+    `outcome` is PASSED when every test returned a table (nothing is compared yet), else the reason for which the test
+    after the last of `results` gave none.
+    """
+
+    outcome: Outcome
+    results: tuple[Table, ...] = ()
+    message: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one candidate: `failed_test` is the index of the first failing test, None when PASSED."""
+
+    outcome: Outcome
+    failed_test: int | None = None
+    message: str = ""  # first useful line, at most 300 characters
+    seconds: float = 0.0  # wall time inside the interpreter
+    interpreter: str = field(default="")
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome is Outcome.PASSED
+
+
+class InterpreterError(RuntimeError):
+    """The interpreter itself failed; says nothing about the candidate."""
+
+
+class InterpreterUnavailable(InterpreterError):
+    """The interpreter cannot run on this machine; the message says what to install or start."""
+
+
+class Interpreter(Protocol):
+    """One target language. Implementations live in one file each and are named in `interpreters.INTERPRETERS`.
+
+    Not thread-safe: one instance per thread. `close` ends its processes; using it as a context manager does too.
+    """
+
+    name: str
+    language: str
+
+    def available(self) -> str | None:
+        """Return None when usable here, else the reason and what to do about it."""
+        ...
+
+    def version(self) -> str:
+        """Return the engine and its version, e.g. "polars 2.1.0"."""
+        ...
+
+    def execute(self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits) -> Execution:
+        """Run `code` once per entry of `inputs` (named tables), stopping at the first that gives no table.
+
+        Raises InterpreterError when the interpreter, not the candidate, failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """End every process of this interpreter; safe to call twice."""
+        ...

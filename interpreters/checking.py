@@ -1,0 +1,141 @@
+"""From code and tests to a verdict: run, compare, and keep several interpreters busy at once."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
+
+from interpreters import load_interpreter
+from interpreters.base import Execution, Interpreter, InterpreterError, Limits, Outcome, TestCase, Verdict
+from interpreters.compare import compare_tables
+from interpreters.replies import clean
+
+WAITING_PER_WORKER = 64  # checks that may wait for a worker before `submit` blocks
+JOIN_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+def judge(execution: Execution, tests: Sequence[TestCase], interpreter_name: str) -> Verdict:
+    """Return the verdict on what a candidate gave. The first test that fails decides.
+
+    Raises InterpreterError when an execution that claims to be whole lacks tables.
+    """
+
+    def verdict(outcome: Outcome, failed_test: int | None, message: str) -> Verdict:
+        return Verdict(outcome, failed_test, clean(message), execution.seconds, interpreter_name)
+
+    for index, (table, test) in enumerate(zip(execution.results, tests, strict=False)):
+        difference = compare_tables(table, test.expected, test.order_by)
+        if difference is not None:
+            return verdict(Outcome.WRONG_ANSWER, index, difference)
+    if execution.outcome is not Outcome.PASSED:
+        return verdict(execution.outcome, len(execution.results), execution.message)
+    if len(execution.results) != len(tests):
+        raise InterpreterError(f"{interpreter_name} gave {len(execution.results)} tables for {len(tests)} tests")
+    return verdict(Outcome.PASSED, None, "")
+
+
+def check(interpreter: Interpreter, code: str, tests: Sequence[TestCase], limits: Limits) -> Verdict:
+    """Run and judge one candidate. An interpreter that fails is tried once more, then raises.
+
+    The second try runs in a fresh process: an interpreter that raises InterpreterError has ended its own.
+    """
+    inputs = [test.tables for test in tests]
+    try:
+        execution = interpreter.execute(code, inputs, limits)
+    except InterpreterError as error:
+        log.warning("%s failed (%s); trying once more in a fresh process", interpreter.name, error)
+        execution = interpreter.execute(code, inputs, limits)
+    return judge(execution, tests, interpreter.name)
+
+
+@dataclass(frozen=True)
+class _Submission:
+    code: str
+    tests: Sequence[TestCase]
+    future: Future[Verdict]
+
+
+class CheckerPool:
+    """Check candidates on `workers` threads, each with an interpreter of its own.
+
+    `submit` blocks while `WAITING_PER_WORKER` checks per worker wait. Leaving the `with` block cancels what waits,
+    kills what runs (its future raises CancelledError) and ends every process, after a KeyboardInterrupt too.
+    """
+
+    def __init__(self, interpreter_name: str, workers: int, limits: Limits) -> None:
+        if workers < 1:
+            raise ValueError(f"a checker pool needs at least one worker, not {workers}")
+        self._limits = limits
+        self._interpreters = [load_interpreter(interpreter_name) for _ in range(workers)]
+        self._waiting: queue.Queue[_Submission | None] = queue.Queue(WAITING_PER_WORKER * workers)
+        self._closing = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._work, args=(one,), name=f"check-{interpreter_name}-{index}", daemon=True)
+            for index, one in enumerate(self._interpreters)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, code: str, tests: Sequence[TestCase]) -> Future[Verdict]:
+        """Return a future of the verdict; it raises InterpreterError when the interpreter failed twice."""
+        if self._closing.is_set():
+            raise RuntimeError("the checker pool is closed")
+        future: Future[Verdict] = Future()
+        self._waiting.put(_Submission(code, tests, future))
+        return future
+
+    def close(self) -> None:
+        """Cancel, kill and wait; safe to call twice."""
+        self._closing.set()
+        self._drain()
+        for interpreter in self._interpreters:
+            interpreter.close()
+        for _ in self._threads:
+            self._wake()
+        for thread in self._threads:
+            thread.join(JOIN_SECONDS)
+        self._drain()
+
+    def __enter__(self) -> CheckerPool:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _work(self, interpreter: Interpreter) -> None:
+        while not self._closing.is_set():
+            submission = self._waiting.get()
+            if submission is not None and submission.future.set_running_or_notify_cancel():
+                self._check(interpreter, submission)
+        interpreter.close()
+
+    def _check(self, interpreter: Interpreter, submission: _Submission) -> None:
+        try:
+            verdict = check(interpreter, submission.code, submission.tests, self._limits)
+        except BaseException as error:  # the boundary of the thread: the future carries it to the caller
+            submission.future.set_exception(CancelledError() if self._closing.is_set() else error)
+            return
+        if self._closing.is_set():  # the process was killed under the candidate: not a verdict
+            submission.future.set_exception(CancelledError())
+        else:
+            submission.future.set_result(verdict)
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                submission = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            if submission is not None:
+                submission.future.cancel()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(queue.Full):
+            self._waiting.put_nowait(None)

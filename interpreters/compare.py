@@ -1,0 +1,244 @@
+"""The equality of results, decided here and nowhere else: the same in training and in evaluation.
+
+* Column names (case-insensitive) and their order must match, and so must the rows, as a bag: duplicates count.
+* With `order_by`, expected rows that are next to each other and equal in all keys form a group; the answer must match
+  group by group, each as a bag, so that ties may come in any order.
+* A boolean is never a number. An integer equals a float or decimal of exactly that value. Two floats, or a float and
+  a decimal, are equal within a relative 1e-6 or an absolute 1e-9. NULL equals NULL, NaN equals NaN, and they differ.
+* Timestamps are instants in microseconds; one without a zone counts as UTC. Text and bytes are exact. Lists and
+  structs are equal when their members are (struct fields by name).
+
+Tolerance is no equivalence relation, so floats are never rounded into buckets. Rows are grouped by everything that is
+exact, and the numbers within one group are paired one to one: in sorted order if that fits, else by a matching.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from interpreters.base import Column, ColumnType, Table, Value
+
+RELATIVE = 1e-6
+ABSOLUTE = 1e-9
+
+Number = int | float | Decimal
+Row = tuple[Value, ...]
+Numbers = tuple[Number, ...]
+Key = tuple[object, ...]
+
+_UNTYPED = frozenset({ColumnType.LIST, ColumnType.STRUCT, ColumnType.OTHER})
+_NUMBER = "number"  # stands for a number in the exact part of a row
+
+
+def compare_tables(actual: Table, expected: Table, order_by: Sequence[str] = ()) -> str | None:
+    """Return None when `actual` is a right answer, else one line that says what differs, without any value."""
+    difference = _compare_shape(actual, expected)
+    if difference is not None:
+        return difference
+    if _same_types(actual, expected) and actual.rows == expected.rows:
+        return None
+    difference = _compare_classes(actual, expected)
+    if difference is not None:
+        return difference
+    if not _equal_bags(actual.rows, expected.rows):
+        return f"the {len(expected.rows)} rows differ in {_where(actual, expected)}"
+    if order_by and not _equal_in_order(actual.rows, expected, order_by):
+        return f"right rows in the wrong order: expected order by {', '.join(order_by)}"
+    return None
+
+
+# -- shape --------------------------------------------------------------------------------------------------------
+
+
+def _compare_shape(actual: Table, expected: Table) -> str | None:
+    if len(actual.columns) != len(expected.columns):
+        return f"{len(actual.columns)} columns, expected {len(expected.columns)}: {_list(expected.names)}"
+    pairs = list(zip(actual.names, expected.names, strict=True))
+    if any(found.casefold() != wanted.casefold() for found, wanted in pairs):
+        return f"columns {_list(actual.names)}, expected {_list(expected.names)}"
+    if len(actual.rows) != len(expected.rows):
+        return f"row count {len(actual.rows)}, expected {len(expected.rows)}"
+    return None
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(name if len(name) <= 40 else name[:37] + "..." for name in names)
+
+
+def _same_types(actual: Table, expected: Table) -> bool:
+    """Say whether Python's own equality of rows is safe: it cannot mistake True for 1 within a typed column."""
+    return all(
+        found.type is wanted.type and found.type not in _UNTYPED
+        for found, wanted in zip(actual.columns, expected.columns, strict=True)
+    )
+
+
+def _class_of(value: Value) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float | Decimal):
+        return _NUMBER
+    return type(value).__name__
+
+
+def _compare_classes(actual: Table, expected: Table) -> str | None:
+    for index, column in enumerate(expected.columns):
+        found = {_class_of(row[index]) for row in actual.rows if row[index] is not None}
+        wanted = {_class_of(row[index]) for row in expected.rows if row[index] is not None}
+        if found and wanted and not found & wanted:
+            return f"column {column.name} holds {_list(sorted(found))}, expected {_list(sorted(wanted))}"
+    return None
+
+
+def _where(actual: Table, expected: Table) -> str:
+    """Name the columns that differ on their own; when each fits on its own, their combination is wrong."""
+    differing = [
+        column.name
+        for index, column in enumerate(expected.columns)
+        if not _equal_bags(_project(actual.rows, [index]), _project(expected.rows, [index]))
+    ]
+    return f"column {_list(differing)}" if differing else "how the columns combine"
+
+
+# -- order --------------------------------------------------------------------------------------------------------
+
+
+def _equal_in_order(rows: Sequence[Row], expected: Table, order_by: Sequence[str]) -> bool:
+    keys = _project(expected.rows, _positions(expected.columns, order_by))
+    start = 0
+    for end in range(1, len(keys) + 1):
+        if end < len(keys) and _equal_bags([keys[end]], [keys[end - 1]]):
+            continue
+        if not _equal_bags(rows[start:end], expected.rows[start:end]):
+            return False
+        start = end
+    return True
+
+
+def _positions(columns: Sequence[Column], order_by: Sequence[str]) -> list[int]:
+    names = [column.name.casefold() for column in columns]
+    missing = [name for name in order_by if name.casefold() not in names]
+    if missing:
+        raise ValueError(f"order_by names {_list(missing)}, but the expected columns are {_list(names)}")
+    return [names.index(name.casefold()) for name in order_by]
+
+
+def _project(rows: Sequence[Row], positions: Sequence[int]) -> list[Row]:
+    return [tuple(row[position] for position in positions) for row in rows]
+
+
+# -- bags of rows -------------------------------------------------------------------------------------------------
+
+
+def _equal_bags(actual: Sequence[Row], expected: Sequence[Row]) -> bool:
+    found, wanted = _by_exact_part(actual), _by_exact_part(expected)
+    if found.keys() != wanted.keys():
+        return False
+    # All counts first: they are cheap, and a wrong answer mostly shows here.
+    if any(len(found[key]) != len(wanted[key]) for key in wanted):
+        return False
+    return all(_equal_numbers(found[key], wanted[key]) for key in wanted)
+
+
+def _by_exact_part(rows: Sequence[Row]) -> dict[Key, list[Numbers]]:
+    """Group the rows' numbers by everything else in the row, shape of nested values included."""
+    groups: dict[Key, list[Numbers]] = {}
+    for row in rows:
+        numbers: list[Number] = []
+        key = tuple([_split(value, numbers) for value in row])
+        groups.setdefault(key, []).append(tuple(numbers))
+    return groups
+
+
+def _split(value: Value, numbers: list[Number]) -> object:
+    """Return the exact part of a value, hashable; append its finite numbers to `numbers`."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return ("bool", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return ("float", repr(value))
+    if isinstance(value, int | float | Decimal):
+        numbers.append(value)
+        return (_NUMBER,)
+    if isinstance(value, dt.datetime):
+        return value if value.tzinfo is None else value.astimezone(dt.UTC).replace(tzinfo=None)
+    if isinstance(value, list | tuple):
+        return ("list", *[_split(item, numbers) for item in value])
+    if isinstance(value, dict):
+        return ("struct", *[(name, _split(value[name], numbers)) for name in sorted(value)])
+    return value
+
+
+# -- numbers ------------------------------------------------------------------------------------------------------
+
+
+def _close(a: Number, b: Number) -> bool:
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    if isinstance(a, int) or isinstance(b, int) or not (isinstance(a, float) or isinstance(b, float)):
+        return a == b  # exact in Python, whatever the two classes
+    return math.isclose(float(a), float(b), rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+
+
+def _close_rows(a: Numbers, b: Numbers) -> bool:
+    return all(map(_close, a, b))
+
+
+def _equal_numbers(actual: list[Numbers], expected: list[Numbers]) -> bool:
+    """Say whether the rows of two equally long lists can be paired so that each pair is close."""
+    if len(actual) == 1:
+        return _close_rows(actual[0], expected[0])
+    actual, expected = sorted(actual), sorted(expected)
+    return all(map(_close_rows, actual, expected)) or _match(actual, expected)
+
+
+def _match(actual: list[Numbers], expected: list[Numbers]) -> bool:
+    """Find a perfect matching by augmenting paths (Kuhn). Both lists are sorted."""
+    neighbours: list[list[int]] = []
+    for row in expected:
+        neighbours.append(_neighbours(row, actual))
+        if not neighbours[-1]:
+            return False
+    owner: dict[int, int] = {}  # index in actual -> index in expected
+    return all(_augment(index, neighbours, owner) for index in range(len(expected)))
+
+
+def _neighbours(row: Numbers, actual: list[Numbers]) -> list[int]:
+    """Return the indices of close rows. Only a window of the sorted list can be close in the first number."""
+    first = float(row[0])
+    reach = 2 * max(ABSOLUTE, RELATIVE * abs(first))
+    start = bisect_left(actual, (first - reach,))
+    window = itertools.takewhile(lambda index: actual[index][0] <= first + reach, range(start, len(actual)))
+    return [index for index in window if _close_rows(row, actual[index])]
+
+
+def _augment(root: int, neighbours: list[list[int]], owner: dict[int, int]) -> bool:
+    """Give `root` a partner, moving others to theirs where needed; breadth-first, so no recursion limit is met."""
+    reached_from: dict[int, int] = {}  # index in actual -> index in expected that reached it
+    queue = [root]
+    for wanted in queue:
+        for candidate in neighbours[wanted]:
+            if candidate in reached_from:
+                continue
+            reached_from[candidate] = wanted
+            if candidate in owner:
+                queue.append(owner[candidate])
+                continue
+            _flip(candidate, root, reached_from, owner)
+            return True
+    return False
+
+
+def _flip(free: int, root: int, reached_from: dict[int, int], owner: dict[int, int]) -> None:
+    partner_of = {wanted: candidate for candidate, wanted in owner.items()}
+    candidate: int | None = free
+    while candidate is not None:
+        wanted = reached_from[candidate]
+        owner[candidate] = wanted
+        candidate = None if wanted == root else partner_of[wanted]
