@@ -51,7 +51,7 @@ class Command:
         return shlex.join(self.words)
 
 
-class ChildFailed(UserError):
+class ChildFailedError(UserError):
     """A child ended with an error; the message holds its last line, its log and the command to run it by hand."""
 
 
@@ -98,13 +98,13 @@ class Child:
             self.tail.append(line)
 
     def check(self) -> bool:
-        """Say whether the child has ended well. Raises ChildFailed when it has ended otherwise."""
+        """Say whether the child has ended well. Raises ChildFailedError when it has ended otherwise."""
         status = self.process.poll()
         if status is None:
             return False
         self._reader.join()
         if status != 0:
-            raise ChildFailed(self._explain(status))
+            raise ChildFailedError(self._explain(status))
         return True
 
     def _explain(self, status: int) -> str:
@@ -136,7 +136,7 @@ class Child:
 def run_children(commands: Sequence[Command], on_progress: OnProgress, keep_open: Sequence[int] = ()) -> list[float]:
     """Run the commands side by side until all have ended; return the seconds of each.
 
-    Progress is that of the first. Raises ChildFailed for the first that fails; the others are ended then, and also
+    Progress is that of the first. Raises ChildFailedError for the first that fails; the others are ended then, and also
     when this process is interrupted.
     """
     started = time.monotonic()

@@ -97,7 +97,9 @@ def resolve(args: argparse.Namespace, store: RunStore) -> RunConfig:
     if args.resume_iteration is None or args.resume_iteration <= 0:
         refuse_changes(changed_keys(old, new), store)
     else:
-        kept = {k: v for k, v in changed_keys(old, new).items() if not k.startswith(("sampling.", "train.", "dataset."))}
+        kept = {
+            k: v for k, v in changed_keys(old, new).items() if not k.startswith(("sampling.", "train.", "dataset."))
+        }
         refuse_changes(kept, store)
     return new
 
@@ -149,9 +151,10 @@ def git_commit() -> str | None:
 
 def start_folder(store: RunStore, config: RunConfig, language: str) -> None:
     """Write what a run's folder says of itself; `created` and the first commit are kept when it is resumed."""
+    now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
     row = {
         "format": FORMAT, "run": store.name, "target": config.target, "language": language,
-        "base_model": config.base_model or "from scratch", "created": f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC",
+        "base_model": config.base_model or "from scratch", "created": now,
         "versions": versions(), "git_commit": git_commit(), "sandbox": sandbox_line(),
         "settings": config.model_dump(mode="json"),
         "resume_command": f"python bootstrap_loop.py --run-name {store.name} --resume",

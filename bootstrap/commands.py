@@ -39,7 +39,9 @@ def final_report(store: RunStore) -> Words:
     return python("eval.final_report", "--run-dir", str(store.root))
 
 
-def train(config: RunConfig, *, name: str, model: str, train_file: Path, out: Path, steps: int, seed: int) -> Words:
+def train(
+    config: RunConfig, *, name: str, model: str, train_file: Path, out: Path, steps: int, seed: int, threads: int
+) -> Words:
     """Return the call of the trainer; `steps` 0 means that `train.epochs` decides."""
     t = config.train
     assert t.program is not None
@@ -50,7 +52,7 @@ def train(config: RunConfig, *, name: str, model: str, train_file: Path, out: Pa
         "--warmup_steps", str(t.warmup_steps), "--weight_decay", str(t.weight_decay),
         "--adam_beta2", str(t.adam_beta2), "--per_device_train_batch_size", str(t.batch_size),
         "--gradient_accumulation_steps", str(t.gradient_accumulation_steps), "--max_length", str(t.max_length),
-        "--precision", t.precision, "--threads", str(t.threads), "--seed", str(seed), "--experiment_name", name,
+        "--precision", t.precision, "--threads", str(threads), "--seed", str(seed), "--experiment_name", name,
     ]  # fmt: skip
     words.append("--gradient_checkpointing" if t.gradient_checkpointing else "--no-gradient_checkpointing")
     if t.save_steps:

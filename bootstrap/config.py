@@ -126,7 +126,7 @@ class TrainConfig(Section):
     lora: LoraConfig | None = None
     """Null: full fine-tuning."""
     threads: int = Field(0, ge=0)
-    """Torch threads of one training on a CPU; 0 leaves torch's default."""
+    """Torch threads of one training on a CPU; 0: the cores, shared between trainings that run side by side."""
     save_steps: int = Field(0, ge=0)
     """Trainer checkpoints inside an iteration, from which a killed training goes on; 0: none."""
 

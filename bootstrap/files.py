@@ -95,7 +95,8 @@ def read_jsonl(path: Path, *, mend: bool = False) -> list[dict[str, Any]]:
         return []
     content = path.read_bytes()
     lines = content.split(b"\n")
-    rows, good = [], 0
+    rows: list[dict[str, Any]] = []
+    good = 0
     for number, line in enumerate(lines, 1):
         complete = number < len(lines)
         if not line.strip():

@@ -11,6 +11,7 @@ SOLVE, TRAIN, EVALUATE and REPORT are child programs; this process loads no torc
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -71,14 +72,8 @@ class Loop:
 
     def convert(self) -> Record:
         with self.screen.stage("iteration 0", "CONVERT: problems, their references and the split") as on_progress:
-            done = 0
-
-            def on_checked(count: int) -> None:
-                nonlocal done
-                done += count
-                on_progress(done, 0, "references run")
-
-            return prepare(self.store, self.config, self.language, on_checked)
+            on_progress(0, 0, "making problems")
+            return prepare(self.store, self.config, self.language, lambda n, of: on_progress(n, of, "references run"))
 
     def make_base(self) -> Record:
         """Make the base model from random weights, where the configuration says so."""
@@ -166,8 +161,10 @@ class Loop:
             shutil.rmtree(out, ignore_errors=True)  # of an attempt that was killed; its record was never written
         name = f"{self.store.name}-iteration-{number}-{label}"
         seed = self.config.seed * 1000 + number
+        side_by_side = 2 if number and self.config.controls.seed_only and self.config.controls.parallel else 1
+        threads = self.config.train.threads or max(1, (os.cpu_count() or 1) // side_by_side)
         words = commands.train(
-            self.config, name=name, model=start, train_file=rows, out=out, steps=steps, seed=seed
+            self.config, name=name, model=start, train_file=rows, out=out, steps=steps, seed=seed, threads=threads
         )  # fmt: skip
         return self.command(f"iteration_{number}_{label}", words)
 

@@ -12,9 +12,9 @@ from bootstrap.admission import admit
 from bootstrap.config import RunConfig
 from bootstrap.dataset import Solution
 from bootstrap.errors import UserError
+from bootstrap.files import write_json
 from bootstrap.records import Problem, digest
 from bootstrap.run_store import RunStore
-from bootstrap.files import write_json
 from bootstrap.sources import load_source
 
 MIN_TRAIN = 1
@@ -58,7 +58,7 @@ def split_by_family(problems: Sequence[Problem], config: RunConfig, language: st
 
 
 def prepare(
-    store: RunStore, config: RunConfig, language: str, on_checked: Callable[[int], None]
+    store: RunStore, config: RunConfig, language: str, on_checked: Callable[[int, int], None]
 ) -> dict[str, object]:  # fmt: skip
     """Write problems.jsonl, split.json and the seeds; return the counts. References of the target language stay out
     of the run folder, those of the seeds excepted."""

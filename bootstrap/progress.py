@@ -27,4 +27,4 @@ class ProgressLines:
 
     def show(self) -> None:
         rate = (self.done - self._at_start) / max(time.monotonic() - self.started, 1e-9)
-        print(f"progress {self.done}/{self.total} {rate:.0f} {self.unit}/s {self.note}".rstrip(), flush=True)
+        print(f"progress {self.done}/{self.total} {rate:.0f} {self.unit} {self.note}".rstrip(), flush=True)

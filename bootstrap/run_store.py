@@ -23,7 +23,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -212,10 +212,12 @@ class RunStore:
     def write_problems(self, problems: Iterable[Problem]) -> None:
         write_jsonl(self.problems_file, (problem.to_json() for problem in problems))
 
-    def problems(self) -> dict[str, Problem]:
+    def problems(self, ids: Collection[str] | None = None) -> dict[str, Problem]:
+        """Return the problems by id: those asked for (a test set costs time to read), or all."""
         rows = read_jsonl(self.problems_file)
         try:
-            return {row["problem_id"]: Problem.from_json(row) for row in rows}
+            wanted = [row for row in rows if ids is None or row["problem_id"] in ids]
+            return {row["problem_id"]: Problem.from_json(row) for row in wanted}
         except (KeyError, TypeError, ValueError) as e:
             raise UserError(f"{self.problems_file}: a line is not a problem ({e}); start a new run") from e
 

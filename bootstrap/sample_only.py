@@ -46,7 +46,7 @@ def run_control(
         for wave in range(len(config.sampling.waves)):
             tag = f"sample only {iteration}"
             batches, _ = plan_wave(sampler.problems, unsolved, recorded, config, tag=tag, wave=wave)
-            progress = ProgressLines(sum(b.size for b in batches), f"samples (control, iteration {iteration})")
+            progress = ProgressLines(sum(b.size for b in batches), f"samples/s (control, iteration {iteration})")
             for candidates in sampler.run(batches, progress.add):
                 recorded += candidates
             progress.show()
@@ -62,14 +62,14 @@ def sample_only(store: RunStore, config: RunConfig, model: str, iterations: int)
     first = [c for c in loop if c.iteration == 1]
     cache = VerdictCache()
     cache.add(loop)
-    engine = load_engine(model, config.engine, config.prompt)
-    try:
-        with open_pool(config) as pool:
+    with open_pool(config) as pool:
+        engine = load_engine(model, config.engine, config.prompt)
+        try:
             language = load_interpreter(config.target).language
-            sampler = SampleAndCheck(store.problems(), engine, pool, config, language, 0, cache)
+            sampler = SampleAndCheck(store.problems(members), engine, pool, config, language, 0, cache)
             control = run_control(sampler, subset, first, iterations)
-    finally:
-        engine.close()
+        finally:
+            engine.close()
     write_jsonl(store.final / "sample_only.jsonl", (c.to_json() for c in control[len(first) :]))
     row = {
         "problems": len(subset), "samples": len(control), "solved": len(correct_codes(control)),

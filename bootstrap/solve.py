@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootstrap.config import RunConfig
@@ -19,7 +19,7 @@ from bootstrap.engines import load_engine
 from bootstrap.files import write_json
 from bootstrap.programs import run_program
 from bootstrap.progress import ProgressLines
-from bootstrap.records import Candidate
+from bootstrap.records import Candidate, Problem
 from bootstrap.run_store import RunStore
 from bootstrap.sampling import SampleAndCheck, VerdictCache
 from bootstrap.solving import correct_codes, keep_complete, outcomes, plan_wave, unsolved_before
@@ -34,10 +34,12 @@ def open_pool(config: RunConfig) -> CheckerPool:
     return CheckerPool(config.target, config.checking.workers or os.cpu_count() or 1, limits)
 
 
-def recorded_so_far(store: RunStore, config: RunConfig, iteration: int, unsolved: Sequence[str]) -> list[Candidate]:
+def recorded_so_far(
+    store: RunStore, config: RunConfig, iteration: int, problems: Mapping[str, Problem], unsolved: Sequence[str]
+) -> list[Candidate]:
     """Return the candidates of whole batches; rows of a batch that was cut off are taken out of the file."""
     recorded = store.candidates(iteration, mend=True)
-    kept = keep_complete(store.problems(), unsolved, recorded, config, f"iteration {iteration}")
+    kept = keep_complete(problems, unsolved, recorded, config, f"iteration {iteration}")
     if len(kept) < len(recorded):
         print(f"{len(recorded) - len(kept)} candidates of unfinished batches are sampled again", flush=True)
         store.replace_candidates(iteration, kept)
@@ -47,40 +49,47 @@ def recorded_so_far(store: RunStore, config: RunConfig, iteration: int, unsolved
 def solve(store: RunStore, config: RunConfig, iteration: int, model: str) -> None:
     """Run the waves of one iteration."""
     started = time.monotonic()
-    problems = store.problems()
-    unsolved = unsolved_before(store, iteration)
-    recorded = recorded_so_far(store, config, iteration, unsolved)
-    cache = VerdictCache()
-    for earlier in range(1, iteration):
-        cache.add(store.candidates(earlier))
-    cache.add(recorded)
-    language = load_interpreter(config.target).language
-    engine = load_engine(model, config.engine, config.prompt)
-    try:
-        with open_pool(config) as pool:
-            sampler = SampleAndCheck(problems, engine, pool, config, language, iteration, cache)
-            loaded = time.monotonic()
-            for wave, samples in enumerate(config.sampling.waves):
-                plan, complete = plan_wave(problems, unsolved, recorded, config, tag=f"iteration {iteration}", wave=wave)
-                progress = ProgressLines(sum(b.size for b in plan), f"samples (wave {wave + 1}, {samples} each)")
-                progress.done = sum(b.size for b in plan if b.index in complete)
-                for candidates in sampler.run([b for b in plan if b.index not in complete], progress.add):
-                    store.append_candidates(iteration, candidates)
-                    recorded += candidates
-                    progress.note = f"{len(correct_codes(recorded))} solved"
-                progress.show()
-    finally:
-        engine.close()
-    clock = sampler.clock
-    write_json(
-        store.iteration(iteration) / "solve_metrics.json",
-        {
-            **counts(recorded, len(unsolved)),
-            "seconds_loading": round(loaded - started, 3), "engine_seconds": round(engine.busy_seconds, 3),
-            "waiting_seconds": round(clock.waiting_seconds, 3), "checks": clock.checks,
-            "tokens_per_second": round(clock.tokens / max(engine.busy_seconds, 1e-9), 1),
-        },
-    )  # fmt: skip
+    with open_pool(config) as pool:  # first: its processes start while the model loads
+        unsolved = unsolved_before(store, iteration)
+        problems = store.problems(set(unsolved))
+        recorded = recorded_so_far(store, config, iteration, problems, unsolved)
+        cache = VerdictCache()
+        for earlier in range(1, iteration):
+            cache.add(store.candidates(earlier))
+        cache.add(recorded)
+        engine = load_engine(model, config.engine, config.prompt)
+        language = load_interpreter(config.target).language
+        sampler = SampleAndCheck(problems, engine, pool, config, language, iteration, cache)
+        loaded = time.monotonic()
+        try:
+            recorded = run_waves(store, sampler, unsolved, recorded)
+        finally:
+            engine.close()
+    timing = {
+        "seconds_loading": round(loaded - started, 3), "engine_seconds": round(engine.busy_seconds, 3),
+        "waiting_seconds": round(sampler.clock.waiting_seconds, 3), "checks": sampler.clock.checks,
+        "tokens_per_second": round(sampler.clock.tokens / max(engine.busy_seconds, 1e-9), 1),
+    }  # fmt: skip
+    write_json(store.iteration(iteration) / "solve_metrics.json", {**counts(recorded, len(unsolved)), **timing})
+
+
+def run_waves(
+    store: RunStore, sampler: SampleAndCheck, unsolved: Sequence[str], recorded: Sequence[Candidate]
+) -> list[Candidate]:
+    """Sample and record every batch that is owed; return all candidates of the iteration."""
+    config, iteration, everything = sampler.config, sampler.iteration, list(recorded)
+    for wave, samples in enumerate(config.sampling.waves):
+        plan, complete = plan_wave(
+            sampler.problems, unsolved, everything, config, tag=f"iteration {iteration}", wave=wave
+        )  # fmt: skip
+        done = sum(batch.size for batch in plan if batch.index in complete)
+        progress = ProgressLines(sum(b.size for b in plan), f"samples/s (wave {wave + 1}, {samples} each)", done)
+        for candidates in sampler.run([b for b in plan if b.index not in complete], progress.add):
+            store.append_candidates(iteration, candidates)
+            everything += candidates
+            progress.note = f"{len(correct_codes(everything))} solved"
+        progress.show()
+    return everything
 
 
 def counts(candidates: Sequence[Candidate], attempted: int) -> dict[str, object]:

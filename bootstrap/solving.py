@@ -74,7 +74,6 @@ def outcomes(candidates: Iterable[Candidate]) -> dict[str, int]:
     return dict(Counter(candidate.outcome.value for candidate in candidates).most_common())
 
 
-
 def solved_before(store: RunStore, iteration: int) -> set[str]:
     """Return the train problems with a verified solution before this iteration: the seeds, and what was solved."""
     solved = set(store.split()["seeds"])

@@ -56,7 +56,7 @@ def _render(report: FinalReport, kind: Literal["png", "svg"]) -> bytes:
     out = io.BytesIO()
     with _figure() as figure:
         panels = {name: width for name, width in widths.items() if width}
-        axes = figure.subplot_mosaic([list(panels)], width_ratios=list(panels.values()))
+        axes: dict[str, Axes] = figure.subplot_mosaic([list(panels)], width_ratios=list(panels.values()))
         _draw_accuracy(axes["dev"], report)
         if report.test:
             _draw_test(axes["test"], report.test)

@@ -76,7 +76,7 @@ def evaluate_model(
     try:
         sampler = SampleAndCheck(problems, engine, pool, config, language, 0, cache)
         batches = plan(members, config, f"{folder.parent.name} {name}")
-        progress = ProgressLines(sum(batch.size for batch in batches), f"answers of {name}")
+        progress = ProgressLines(sum(batch.size for batch in batches), f"answers/s of {name}")
         by_problem: dict[str, list[Candidate]] = defaultdict(list)
         for candidates in sampler.run(batches, progress.add):
             for candidate in candidates:
@@ -88,8 +88,9 @@ def evaluate_model(
 
 
 def evaluate(store: RunStore, config: RunConfig, split: str, models: Mapping[str, str], out: Path) -> None:
-    problems = store.problems()
-    members = [problems[pid] for pid in store.split()[split]]
+    ids = store.split()[split]
+    problems = store.problems(set(ids))
+    members = [problems[pid] for pid in ids]
     scores: dict[str, Any] = {}
     cache, engine_seconds = VerdictCache(), 0.0
     with open_pool(config) as pool:

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self
 
 Value = (
     None | bool | int | float | Decimal | str | bytes | dt.date | dt.datetime | dt.time | dt.timedelta
@@ -138,8 +138,11 @@ class InterpreterError(RuntimeError):
     """The interpreter itself failed; says nothing about the candidate."""
 
 
-class InterpreterUnavailable(InterpreterError):
+class InterpreterUnavailable(InterpreterError):  # noqa: N818 - the name says what is the matter
     """The interpreter cannot run on this machine; the message says what to install or start."""
+
+
+Job = tuple[str, Sequence[Mapping[str, Table]]]  # code, and the input tables of each test
 
 
 class Interpreter(Protocol):
@@ -166,6 +169,17 @@ class Interpreter(Protocol):
         """
         ...
 
+    def execute_trusted(self, jobs: Sequence[Job], limits: Limits = ...) -> list[Execution]:
+        """Run code of our own generators, many jobs in one process; `limits` hold for each job.
+
+        Never for what a model wrote: the jobs can see each other. Raises as `execute` does.
+        """
+        ...
+
     def close(self) -> None:
         """End every process of this interpreter; safe to call twice."""
         ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...

@@ -110,6 +110,8 @@ class CheckerPool:
         self.close()
 
     def _work(self, interpreter: Interpreter) -> None:
+        with contextlib.suppress(InterpreterError):  # a pool that cannot start says so at its first check
+            interpreter.available()  # starts its processes now, beside whatever the caller loads
         while not self._closing.is_set():
             submission = self._waiting.get()
             if submission is not None and submission.future.set_running_or_notify_cancel():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from interpreters.base import Column, ColumnType, Execution, InterpreterUnavailable, Limits, Table
-from interpreters.process import Job, Zygote
+from interpreters.base import Column, ColumnType, Execution, InterpreterUnavailable, Job, Limits, Table
+from interpreters.process import Zygote
 from interpreters.trusted import TRUSTED_LIMITS, run_all
 
 _KEYED = Table((Column("k", ColumnType.INT), Column("v", ColumnType.FLOAT)), ((1, 0.5), (2, 1.5), (2, None)))

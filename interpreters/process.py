@@ -21,11 +21,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from interpreters.base import Execution, InterpreterError, InterpreterUnavailable, Limits, Outcome, Table
+from interpreters.base import Execution, InterpreterError, InterpreterUnavailable, Job, Limits, Outcome
 from interpreters.candidate import LENGTH
 from interpreters.replies import Replies
 from interpreters.wire import dump_bytes, table_to_json
@@ -35,8 +35,6 @@ LOAD_SECONDS = 20.0  # from fork to the candidate's first line: reading and load
 END_SECONDS = 8.0  # kill, reap, sweep
 SELF_TEST_FORKS = 3
 SELF_TEST_SECONDS = 5.0
-
-Job = tuple[str, Sequence[Mapping[str, Table]]]
 
 _ROOT = str(Path(__file__).resolve().parent.parent)
 _PROGRAM = (

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from interpreters.base import Execution, Limits
-from interpreters.process import Job, Zygote
+from interpreters.base import Execution, Job, Limits
+from interpreters.process import Zygote
 
 JOBS_PER_CHILD = 256
 TRUSTED_LIMITS = Limits(seconds=10.0, memory_mb=4096)  # for each job

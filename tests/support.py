@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +33,19 @@ def write_script(path: Path, problems: Iterable[Problem], language: str = "polar
     Problem i is solved by sample i % 2 of iteration 1 + i % 3; every other answer is wrong, broken, or kills its
     process. On the dev and test splits every second problem is solved.
     """
-    bad = ["df.filter(", "df.nonsense()", "1 + 1", "import os; os._exit(0)"] if language == "polars" else ["SELEC", "SELECT 1"]
+    broken = {
+        "polars": ["df.filter(", "df.nonsense()", "1 + 1", "import os; os._exit(0)"],
+        "duckdb": ["SELEC", "SELECT 1"],
+    }
     rows: list[dict[str, Any]] = []
     for i, problem in enumerate(problems):
         right = problem.references[language]
+        bad = [wrong_code(problem, language), *broken[language]]
         for iteration in range(1, 5):
             for wave in range(2):
                 for sample in range(2):
                     solved = iteration == 1 + i % 3 and sample == i % 2
-                    code = right if solved else (wrong_code(problem, language), *bad)[(i + sample + wave) % (len(bad) + 1)]
+                    code = right if solved else bad[(i + sample + wave) % len(bad)]
                     rows.append({
                         "problem_id": problem.problem_id, "completion": code, "sample_index": sample,
                         "tag": f"iteration {iteration} wave {wave}",
@@ -82,12 +85,12 @@ def small_config(folder: Path, **overrides: Any) -> Path:
 
 
 def loop_words(config: Path, outputs: Path, *words: str) -> list[str]:
-    return [sys.executable, str(ROOT / "bootstrap_loop.py"), "--config", str(config), "--output-dir", str(outputs), *words]
+    program = str(ROOT / "bootstrap_loop.py")
+    return [sys.executable, program, "--config", str(config), "--output-dir", str(outputs), *words]
 
 
-def run_loop(config: Path, outputs: Path, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run_loop(config: Path, outputs: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the loop's program to its end."""
     return subprocess.run(
-        loop_words(config, outputs, *words), capture_output=True, text=True, timeout=240, cwd=ROOT,
-        env={**os.environ, **(env or {})}, check=False,
+        loop_words(config, outputs, *words), capture_output=True, text=True, timeout=240, cwd=ROOT, check=False
     )  # fmt: skip

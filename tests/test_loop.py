@@ -31,7 +31,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def candidates(run: Path) -> list[dict[str, Any]]:
     rows = []
-    for path in sorted(run.glob("iteration_*/candidates.jsonl")) + [run / "final" / "sample_only.jsonl"]:
+    for path in [*sorted(run.glob("iteration_*/candidates.jsonl")), run / "final" / "sample_only.jsonl"]:
         rows += [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [{k: v for k, v in row.items() if k not in TIMES} for row in rows]
 
@@ -274,4 +274,3 @@ def test_a_finished_run_is_replayed_without_a_model(finished: Path, tmp_path: Pa
 
 def test_the_loop_leaves_no_process_behind(finished: Path) -> None:
     assert processes_of(finished) == []
-    assert os.path.exists(finished)

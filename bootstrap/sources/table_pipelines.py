@@ -15,7 +15,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from bootstrap.errors import nearest
+from bootstrap.errors import UserError, nearest
 from bootstrap.records import Problem, digest
 from bootstrap.sources.pipelines import duckdb_code, polars_code
 from bootstrap.sources.pipelines.generate import STEP_KINDS, Pipeline, draw_pipeline
@@ -59,7 +59,7 @@ class TablePipelines:
         self.options, self.seed = options, seed
 
     def load(self) -> Iterator[Problem]:
-        """Yield `count` problems with different statements. Raises ValueError when there are not so many."""
+        """Yield `count` problems with different statements. Raises UserError when there are not so many."""
         seen: set[str] = set()
         lengths = range(1, len(self.options.length_weights) + 1)
         for draw in range(50 * self.options.count):
@@ -72,8 +72,10 @@ class TablePipelines:
                 yield problem
             if len(seen) == self.options.count:
                 return
-        raise ValueError(f"only {len(seen)} different statements found for {self.options.count} problems; allow longer "
-                         "pipelines or more kinds of step")  # fmt: skip
+        raise UserError(
+            f"source.options.count: only {len(seen)} different statements found for {self.options.count} problems; "
+            "allow longer pipelines (length_weights) or more kinds of step"
+        )
 
 
 def make_problem(pipeline: Pipeline) -> Problem:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from bootstrap.sources.pipelines.steps import (
-    AmbiguousStep,
+    AmbiguousStepError,
     Compare,
     Derive,
     Distinct,
@@ -53,7 +53,7 @@ def pick(rng: random.Random, choices: list[str]) -> str | None:
 
 def draw_compare(rng: random.Random, frame: Frame) -> Step | None:
     column = pick(rng, names(frame, "int"))
-    return column and Compare(column, rng.choice((">", "<", ">=", "<=", "==")), rng.randint(3, MAX_INT - 3)) or None
+    return (column and Compare(column, rng.choice((">", "<", ">=", "<=", "==")), rng.randint(3, MAX_INT - 3))) or None
 
 
 def draw_match(rng: random.Random, frame: Frame) -> Step | None:
@@ -183,7 +183,7 @@ def survives(mutant: tuple[Step, ...], tables: list[Frame], results: list[Frame]
     """Say whether a mutant gives the right result on every table (one that cannot run there is told apart)."""
     try:
         return all(same_result(apply_steps(mutant, t), r) for t, r in zip(tables, results, strict=True))
-    except (AmbiguousStep, KeyError, TypeError, ValueError):
+    except (AmbiguousStepError, KeyError, TypeError, ValueError):
         return False
 
 
@@ -197,7 +197,7 @@ def draw_tables(
         table = draw_table(rng, schema, steps)
         try:
             result = apply_steps(steps, table)
-        except AmbiguousStep:
+        except AmbiguousStepError:
             continue
         if result.rows:
             tables.append(table)

@@ -8,9 +8,9 @@ give it up, and losing a column of the order gives it up too.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 Cell = int | float | str | None
 Row = tuple[Cell, ...]
@@ -47,7 +47,7 @@ class Frame:
         return self if set(self.order) <= names else replace(self, order=())
 
 
-class AmbiguousStep(Exception):
+class AmbiguousStepError(Exception):
     """On this frame the step has no single right answer (a tie at the cut of a `Top`)."""
 
 
@@ -61,9 +61,10 @@ class Step(Protocol):
         ...
 
 
-COMPARE: dict[str, Callable[[Cell, Cell], bool]] = {
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
+AGGREGATE: dict[str, Callable[[list[int]], int]] = {"max": max, "min": min, "sum": sum}
 ARITHMETIC: dict[str, Callable[[int, int], int]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 
@@ -73,7 +74,17 @@ def other_columns(frame: Frame, name: str) -> list[str]:
     return [column.name for column in frame.columns if column.name != name and column.kind == kind]
 
 
-def set_column(frame: Frame, name: str, values: list[Cell], column: FrameColumn) -> Frame:
+def sorted_rows(frame: Frame, name: str, descending: bool) -> list[Row]:
+    """Return the rows in the order of a column that holds no missing value."""
+    i = frame.index(name)
+
+    def key(row: Row) -> Any:
+        return row[i]
+
+    return sorted(frame.rows, key=key, reverse=descending)
+
+
+def set_column(frame: Frame, name: str, values: Sequence[Cell], column: FrameColumn) -> Frame:
     """Return the frame with column `name` replaced, or appended where it is new."""
     names = [c.name for c in frame.columns]
     if name not in names:
@@ -136,8 +147,7 @@ class Sort:
     descending: bool
 
     def apply(self, frame: Frame) -> Frame:
-        i = frame.index(self.column)
-        rows = tuple(sorted(frame.rows, key=lambda row: row[i], reverse=self.descending))
+        rows = tuple(sorted_rows(frame, self.column, self.descending))
         return replace(frame, rows=rows, order=(self.column,))
 
     def neighbours(self, frame: Frame) -> Iterator[Step]:
@@ -155,9 +165,11 @@ class Top:
 
     def apply(self, frame: Frame) -> Frame:
         i = frame.index(self.column)
-        rows = sorted(frame.rows, key=lambda row: row[i], reverse=self.descending)
-        if len(rows) > self.n and rows[self.n - 1][i] == rows[self.n][i] and rows[self.n - 1] != rows[self.n]:
-            raise AmbiguousStep(f"tie at row {self.n} by {self.column}")
+        rows = sorted_rows(frame, self.column, self.descending)
+        if len(rows) > self.n and rows[self.n - 1][i] == rows[self.n][i]:
+            tied = {row for row in rows if row[i] == rows[self.n][i]}
+            if len(tied) > 1:
+                raise AmbiguousStepError(f"tie at row {self.n} by {self.column}")
         return replace(frame, rows=tuple(rows[: self.n]), order=(self.column,))
 
     def neighbours(self, frame: Frame) -> Iterator[Step]:
@@ -311,7 +323,7 @@ class Group:
         known = [int(value) for value in values if value is not None]
         if not known:
             return None
-        return {"max": max, "min": min, "sum": sum}[self.how](known)
+        return AGGREGATE[self.how](known)
 
     def neighbours(self, frame: Frame) -> Iterator[Step]:
         if self.how == "count":
@@ -323,7 +335,7 @@ class Group:
 
 
 def apply_steps(steps: tuple[Step, ...], frame: Frame) -> Frame:
-    """Return the frame after all steps. Raises AmbiguousStep where one of them has no single answer."""
+    """Return the frame after all steps. Raises AmbiguousStepError where one of them has no single answer."""
     for step in steps:
         frame = step.apply(frame)
     return frame
