@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bootstrap.programs import WAIT_HELP, wait_for_go
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -191,6 +193,11 @@ def read_corpus(path: Path) -> list[str]:
     return texts
 
 
+def _import_libraries() -> None:
+    import torch  # noqa: F401
+    from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM  # noqa: F401
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bootstrap.base_model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -199,7 +206,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--corpus", type=Path, required=True, help='JSONL lines {"text": ...}')
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.add_argument("--seed", type=int, default=0, help="of the random weights (%(default)s)")
+    parser.add_argument("--wait", action="store_true", help=WAIT_HELP)
     args = parser.parse_args(argv)
+    if args.wait:
+        wait_for_go(_import_libraries)
     try:
         spec = FromScratch.model_validate_json(args.spec.read_bytes())
         out = build_base_model(spec, read_corpus(args.corpus), args.out, args.seed)

@@ -2,6 +2,9 @@
 
 A child has a session of its own and dies with the loop (parent-death signal), so that a killed loop leaves nobody who
 writes into its run folder; the run's lock is inherited, so that even a grandchild left behind keeps a second loop out.
+
+Importing torch and its friends takes seconds in which neither training nor sampling runs. `ChildRunner.prestart`
+starts the program of a later stage with `--wait`: it imports, then waits on stdin for the word to begin.
 """
 
 from __future__ import annotations
@@ -21,7 +24,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from bootstrap.errors import UserError
 from bootstrap.programs import StopRequest
@@ -56,14 +58,14 @@ class ChildFailedError(UserError):
 
 
 class Child:
-    """A running child. Must be started from the main thread: the parent-death signal follows the thread."""
+    """A child process, waiting until `begin`. Must be started from the main thread: the parent-death signal follows
+    the thread."""
 
-    def __init__(self, command: Command, on_progress: OnProgress, keep_open: Sequence[int]) -> None:
+    def __init__(self, command: Command, keep_open: Sequence[int], *, wait: bool = False) -> None:
         self.command = command
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self._on_progress = on_progress
+        self._on_progress: OnProgress = _ignore
         command.log_file.parent.mkdir(parents=True, exist_ok=True)
-        log.info("start %s: %s (log: %s)", command.label, command, command.log_file)
         loop = os.getpid()
         libc = ctypes.CDLL(None)
 
@@ -72,13 +74,24 @@ class Child:
             if os.getppid() != loop:  # it died before the line above
                 os._exit(1)
 
+        self._waits = wait
         self.process = subprocess.Popen(
-            command.words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, pass_fds=tuple(keep_open), preexec_fn=die_with_the_loop,
+            (*command.words, "--wait") if wait else command.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True, pass_fds=tuple(keep_open), preexec_fn=die_with_the_loop,
             env={**os.environ, "PYTHONUNBUFFERED": "1"}, text=True, errors="replace",
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def begin(self, on_progress: OnProgress) -> None:
+        """Let the child work."""
+        log.info("start %s: %s (log: %s)", self.command.label, self.command, self.command.log_file)
+        self._on_progress = on_progress
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has failed already: `check` will say so
+            if self._waits:
+                self.process.stdin.write("go\n")
+            self.process.stdin.close()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -126,33 +139,53 @@ class Child:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def __enter__(self) -> Child:
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
-        self.stop()
+class ChildRunner:
+    """Runs the commands of the stages; knows the children that were started ahead of theirs."""
 
+    def __init__(self, keep_open: Sequence[int] = ()) -> None:
+        self._keep_open = keep_open
+        self._early: dict[tuple[str, ...], Child] = {}
 
-def run_children(commands: Sequence[Command], on_progress: OnProgress, keep_open: Sequence[int] = ()) -> list[float]:
-    """Run the commands side by side until all have ended; return the seconds of each.
+    def prestart(self, command: Command) -> None:
+        """Start a program that knows `--wait` ahead of its stage. If the stage never comes, `close` ends it."""
+        if command.words not in self._early:
+            self._early[command.words] = Child(command, self._keep_open, wait=True)
 
-    Progress is that of the first. Raises ChildFailedError for the first that fails; the others are ended then, and also
-    when this process is interrupted.
-    """
-    started = time.monotonic()
-    seconds: dict[int, float] = {}
-    with contextlib.ExitStack() as stack:
-        children = [
-            stack.enter_context(Child(command, on_progress if i == 0 else _ignore, keep_open))
-            for i, command in enumerate(commands)
-        ]
-        while len(seconds) < len(children):
-            StopRequest.check()
+    def run(
+        self, commands: Sequence[Command], on_progress: OnProgress, once_begun: Callable[[], None] = lambda: None
+    ) -> list[float]:
+        """Run the commands side by side until all have ended; return the seconds of each.
+
+        `once_begun` is called when all of them work; progress is that of the first. Raises ChildFailedError for the
+        first that fails; the others are ended then, and also when this process is interrupted.
+        """
+        started = time.monotonic()
+        seconds: dict[int, float] = {}
+        with contextlib.ExitStack() as stack:
+            children = [self._take(command) for command in commands]
             for i, child in enumerate(children):
-                if i not in seconds and child.check():
-                    seconds[i] = time.monotonic() - started
-            time.sleep(0.02)
-    return [seconds[i] for i in range(len(children))]
+                stack.callback(child.stop)
+                child.begin(on_progress if i == 0 else _ignore)
+            once_begun()
+            while len(seconds) < len(children):
+                StopRequest.check()
+                for i, child in enumerate(children):
+                    if i not in seconds and child.check():
+                        seconds[i] = time.monotonic() - started
+                time.sleep(0.02)
+        return [seconds[i] for i in range(len(children))]
+
+    def _take(self, command: Command) -> Child:
+        early = self._early.pop(command.words, None)
+        if early is not None and early.process.poll() is None:
+            return early
+        return Child(command, self._keep_open)
+
+    def close(self) -> None:
+        """End the children that were started ahead and never came to work."""
+        while self._early:
+            self._early.popitem()[1].stop()
 
 
 def _ignore(done: int, total: int, note: str) -> None: ...

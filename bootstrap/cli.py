@@ -19,6 +19,7 @@ from bootstrap.errors import UserError
 from bootstrap.files import disk_error, read_json
 from bootstrap.programs import INTERRUPTED, USER_ERROR, stop_on_signals
 from bootstrap.run_store import FORMAT, RunStore
+from bootstrap.sources import load_source
 from interpreters import load_interpreter
 from interpreters.base import InterpreterError
 
@@ -62,11 +63,13 @@ def make_parser() -> argparse.ArgumentParser:
 
 def collect_overrides(args: argparse.Namespace) -> dict[str, Any]:
     """Return dotted key -> value from --debug, the flags and the key=value words; later ones win."""
-    overrides = debug_overrides(load_config(args.config, {})) if args.debug and args.config else {}
-    overrides |= {key: getattr(args, flag) for flag, key in FLAGS.items() if getattr(args, flag) is not None}
+    overrides = {key: getattr(args, flag) for flag, key in FLAGS.items() if getattr(args, flag) is not None}
     if args.no_wandb:
         overrides["wandb.mode"] = "disabled"
-    return overrides | parse_overrides(args.overrides)
+    overrides |= parse_overrides(args.overrides)
+    if args.debug and args.config:
+        overrides = debug_overrides(load_config(args.config, overrides)) | overrides
+    return overrides
 
 
 def find_store(args: argparse.Namespace) -> RunStore:
@@ -121,6 +124,7 @@ def check_machine(config: RunConfig) -> str:
     if reason:
         raise UserError(f"the interpreter {config.target} is not available: {reason}")
     check_engine_name(config.engine.name)
+    load_source(config.source.name, config.source.options, config.seed)  # refuses unknown names
     if config.engine.name == "transformers" and config.base_model is not None:
         from bootstrap.engines.transformers_engine import check_model
 
@@ -203,7 +207,8 @@ def run(args: argparse.Namespace) -> None:
     tracker = Tracker(store.root, store.name, settings, config.wandb.mode, config.wandb.project)
     screen = Screen()
     try:
-        reason = Loop(store, config, language, screen, tracker).run()
+        with Loop(store, config, language, screen, tracker) as loop:
+            reason = loop.run()
     finally:
         tracker.close()
     log.info("stopped: %s", reason)
@@ -213,7 +218,7 @@ def run(args: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status (0, 2 for an error in one sentence, 130 after Ctrl-C)."""
-    args = make_parser().parse_args(argv)
+    args = make_parser().parse_intermixed_args(argv)
     stop_on_signals()
     try:
         run(args)

@@ -2,64 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
-from bootstrap.children import python
+from bootstrap.children import Command, python
 from bootstrap.config import RunConfig
+from bootstrap.models import base_model, control_of, has_twin, model_of
 from bootstrap.run_store import RunStore
 
-Words = tuple[str, ...]
+OWN_TRAINER = "sft/run_sft.py"
 
 
-def base_model(spec: Path, corpus: Path, out: Path, seed: int) -> Words:
-    return python(
-        "bootstrap.base_model", "--spec", str(spec), "--corpus", str(corpus), "--out", str(out), "--seed", str(seed)
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Commands:
+    """The children of one run; `logs` is the folder of this start of the loop."""
 
+    store: RunStore
+    config: RunConfig
+    logs: Path
 
-def solve(store: RunStore, iteration: int, model: str) -> Words:
-    return python("bootstrap.solve", "--run-dir", str(store.root), "--iteration", str(iteration), "--model", model)
+    def base_model(self, spec: Path, corpus: Path) -> Command:
+        return self._module(
+            "iteration_0_base", "bootstrap.base_model", "--spec", str(spec), "--corpus", str(corpus),
+            "--out", str(self.store.base_model), "--seed", str(self.config.seed),
+        )  # fmt: skip
 
+    def solve(self, iteration: int) -> Command:
+        return self._run_dir(f"iteration_{iteration}_solve", "bootstrap.solve", "--iteration", str(iteration))
 
-def evaluate(store: RunStore, split: str, out: Path, models: Mapping[str, str]) -> Words:
-    named = [f"{name}={model}" for name, model in models.items()]
-    return python(
-        "eval.run_eval", "--run-dir", str(store.root), "--split", split, "--out", str(out), "--models", *named
-    )  # fmt: skip
+    def evaluate(self, iteration: int) -> Command:
+        models = [f"dev={model_of(self.store, self.config, iteration)}"]
+        if has_twin(self.config, iteration):
+            models.append(f"control_dev={control_of(self.store, self.config, iteration)}")
+        out = str(self.store.evaluation(iteration))
+        label = f"iteration_{iteration}_evaluate"
+        return self._run_dir(label, "eval.run_eval", "--split", "dev", "--out", out, "--models", *models)
 
+    def sample_only(self, iterations: int) -> Command:
+        return self._run_dir("sample_only", "bootstrap.sample_only", "--iterations", str(iterations))
 
-def sample_only(store: RunStore, model: str, iterations: int) -> Words:
-    return python(
-        "bootstrap.sample_only", "--run-dir", str(store.root), "--model", model, "--iterations", str(iterations)
-    )  # fmt: skip
+    def test(self, iterations: int) -> Command:
+        out = str(self.store.final / "evaluation")
+        return self._run_dir("test", "eval.run_eval", "--split", "test", "--out", out, "--iterations", str(iterations))
 
+    def final_report(self) -> Command:
+        return self._run_dir("report", "eval.final_report")
 
-def final_report(store: RunStore) -> Words:
-    return python("eval.final_report", "--run-dir", str(store.root))
+    def trainings(self, iteration: int, parent: int) -> list[Command]:
+        """Return the training of an iteration and, where there is one, of its twin.
 
+        The twin takes the same steps from the same point of its own line, on the seeds alone.
+        """
+        from_best = iteration > 0 and self.config.train.start_from == "best"
+        base = base_model(self.store, self.config)
+        start = model_of(self.store, self.config, parent) if from_best else base
+        found = [self._train(iteration, "train", start, self.store.train_file(iteration), self.store.model(iteration))]
+        if has_twin(self.config, iteration):
+            start = control_of(self.store, self.config, parent) if from_best else base
+            out = self.store.control_model(iteration)
+            found.append(self._train(iteration, "train_control", start, self.store.train_file(0), out))
+        return found
 
-def train(
-    config: RunConfig, *, name: str, model: str, train_file: Path, out: Path, steps: int, seed: int, threads: int
-) -> Words:
-    """Return the call of the trainer; `steps` 0 means that `train.epochs` decides."""
-    t = config.train
-    assert t.program is not None
-    length = ("--max_steps", str(steps)) if steps else ("--num_train_epochs", str(t.epochs))
-    words = [
-        "--base_model", model, "--train_file", str(train_file), "--output_dir", str(out), *length,
-        "--learning_rate", str(t.learning_rate), "--lr_scheduler_type", t.scheduler,
-        "--warmup_steps", str(t.warmup_steps), "--weight_decay", str(t.weight_decay),
-        "--adam_beta2", str(t.adam_beta2), "--per_device_train_batch_size", str(t.batch_size),
-        "--gradient_accumulation_steps", str(t.gradient_accumulation_steps), "--max_length", str(t.max_length),
-        "--precision", t.precision, "--threads", str(threads), "--seed", str(seed), "--experiment_name", name,
-    ]  # fmt: skip
-    words.append("--gradient_checkpointing" if t.gradient_checkpointing else "--no-gradient_checkpointing")
-    if t.save_steps:
-        words += ["--save_steps", str(t.save_steps), "--resume"]
-    if t.lora:
-        words += [
-            "--use_lora", "--lora_r", str(t.lora.r), "--lora_alpha", str(t.lora.alpha),
-            "--lora_dropout", str(t.lora.dropout), "--lora_target_modules", *t.lora.target_modules.split(),
+    def can_wait(self, command: Command) -> bool:
+        """Say whether the program knows `--wait`: ours do, another trainer or a launcher need not."""
+        if self.config.engine.name == "scripted":
+            return False  # nothing heavy to import
+        own = self.config.train.program == OWN_TRAINER and not self.config.train.launcher
+        return own or "_train" not in command.label
+
+    def _train(self, iteration: int, name: str, model: str, train_file: Path, out: Path) -> Command:
+        t = self.config.train
+        assert t.program is not None
+        steps = t.steps if iteration else t.seed_steps
+        words = [
+            "--base_model", model, "--train_file", str(train_file), "--output_dir", str(out),
+            *(("--max_steps", str(steps)) if steps else ("--num_train_epochs", str(t.epochs))),
+            "--learning_rate", str(t.learning_rate), "--lr_scheduler_type", t.scheduler,
+            "--warmup_steps", str(t.warmup_steps), "--weight_decay", str(t.weight_decay),
+            "--adam_beta2", str(t.adam_beta2), "--per_device_train_batch_size", str(t.batch_size),
+            "--gradient_accumulation_steps", str(t.gradient_accumulation_steps), "--max_length", str(t.max_length),
+            "--precision", t.precision, "--threads", str(self._train_threads(iteration)),
+            "--seed", str(self.config.seed * 1000 + iteration),
+            "--experiment_name", f"{self.store.name}-iteration-{iteration}-{name}",
+            "--gradient_checkpointing" if t.gradient_checkpointing else "--no-gradient_checkpointing",
         ]  # fmt: skip
-    return (*(t.launcher or python(t.program)[:-1]), t.program, *words)
+        if t.save_steps:
+            words += ["--save_steps", str(t.save_steps), "--resume"]
+        if t.lora:
+            words += [
+                "--use_lora", "--lora_r", str(t.lora.r), "--lora_alpha", str(t.lora.alpha),
+                "--lora_dropout", str(t.lora.dropout), "--lora_target_modules", *t.lora.target_modules.split(),
+            ]  # fmt: skip
+        start = t.launcher or python(t.program)[:-1]
+        return self._command(f"iteration_{iteration}_{name}", (*start, t.program, *words))
+
+    def _train_threads(self, iteration: int) -> int:
+        together = 2 if self.config.controls.parallel and has_twin(self.config, iteration) else 1
+        return self.config.train.threads or max(1, (os.cpu_count() or 1) // together)
+
+    def _run_dir(self, label: str, module: str, *words: str) -> Command:
+        return self._module(label, module, "--run-dir", str(self.store.root), *words)
+
+    def _module(self, label: str, module: str, *words: str) -> Command:
+        return self._command(label, python(module, *words))
+
+    def _command(self, label: str, words: tuple[str, ...]) -> Command:
+        return Command(label, words, self.logs / f"{label}.log")

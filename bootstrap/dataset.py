@@ -50,7 +50,7 @@ def normalise(code: str, language: str) -> str:
             return ast.dump(ast.parse(code.strip()))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return code.strip()
-    strings = re.split(r"('(?:[^']|'')*')", code.strip().rstrip(";"))
+    strings = re.split(r"('(?:[^']|'')*')", code.strip().rstrip(";").rstrip())
     return "".join(part if i % 2 else re.sub(r"\s+", " ", part).lower() for i, part in enumerate(strings))
 
 
@@ -65,15 +65,17 @@ def passing_solutions(candidates: Iterable[Candidate], problems: Mapping[str, Pr
     ]  # fmt: skip
 
 
+def preference(solution: Solution) -> tuple[bool, int, str, int, int]:
+    """Return the sort key of solutions: seeds first, then the shortest."""
+    return (solution.iteration > 0, len(solution.code), solution.code, solution.iteration, solution.seed)
+
+
 def choose(solutions: Sequence[Solution], keep_per_problem: int, language: str) -> tuple[list[Solution], int]:
     """Return the solutions kept, by problem, and how many were distinct."""
     by_problem: dict[str, dict[str, Solution]] = defaultdict(dict)
-    for solution in solutions:
+    for solution in sorted(solutions, key=preference):  # of equals the first stays, whatever their order was
         by_problem[solution.problem_id].setdefault(normalise(solution.code, language), solution)
-    kept: list[Solution] = []
-    for problem_id in sorted(by_problem):
-        distinct = sorted(by_problem[problem_id].values(), key=lambda s: (s.iteration > 0, len(s.code), s.code))
-        kept += distinct[:keep_per_problem]
+    kept = [s for pid in sorted(by_problem) for s in list(by_problem[pid].values())[:keep_per_problem]]
     return kept, sum(len(found) for found in by_problem.values())
 
 

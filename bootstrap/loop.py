@@ -11,21 +11,21 @@ SOLVE, TRAIN, EVALUATE and REPORT are child programs; this process loads no torc
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from bootstrap import commands
-from bootstrap.children import Command, run_children
+from bootstrap.children import ChildRunner, Command
+from bootstrap.commands import Commands
 from bootstrap.config import RunConfig
 from bootstrap.dataset import build_dataset
 from bootstrap.files import read_json, write_json, write_jsonl
+from bootstrap.models import base_model, best_before, has_twin, past, trains
 from bootstrap.prepare import prepare, seed_solutions
-from bootstrap.progression import Past, best_of, past_of, stop_reason
+from bootstrap.progression import best_of, stop_reason
 from bootstrap.prompts import render_prompt
 from bootstrap.records import Problem
 from bootstrap.run_store import RunStore
@@ -40,13 +40,20 @@ log = logging.getLogger(__name__)
 
 
 class Loop:
-    """One run, from where its folder says it is to its end."""
+    """One run, from where its folder says it is to its end. A context manager: leaving it ends every child."""
 
     def __init__(self, store: RunStore, config: RunConfig, language: str, screen: Screen, tracker: Tracker) -> None:
         self.store, self.config, self.language = store, config, language
         self.screen, self.tracker = screen, tracker
-        self.logs = store.new_attempt()
+        self.commands = Commands(store, config, store.new_attempt())
+        self.children = ChildRunner(store.lock_descriptors)
         self._problems: dict[str, Problem] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.children.close()
 
     def run(self) -> str:
         """Run every stage that is owed; return why the loop stopped."""
@@ -66,50 +73,63 @@ class Loop:
         self.stage(folder, "CONVERT", self.convert, iteration=0, parent=None)
         self.stage(folder, "BASE", self.make_base)
         self.stage(folder, "BUILD", lambda: self.build(0))
-        self.stage(folder, "TRAIN", lambda: self.train(0, self.base_model, self.config.train.seed_steps))
+        self.stage(folder, "TRAIN", lambda: self.train(0, 0))
         self.stage(folder, "EVALUATE", lambda: self.evaluate(0))
         self.stage(folder, "DONE", lambda: self.tell(0))
 
     def convert(self) -> Record:
         with self.screen.stage("iteration 0", "CONVERT: problems, their references and the split") as on_progress:
             on_progress(0, 0, "making problems")
+            self.prestart(self.base_commands()[:1])
             return prepare(self.store, self.config, self.language, lambda n, of: on_progress(n, of, "references run"))
+
+    def base_commands(self) -> list[Command]:
+        """Return the programs between CONVERT and the first evaluation, as far as the configuration has them."""
+        made = [self.commands.base_model(self.base_spec, self.base_corpus)] if self.config.from_scratch else []
+        return made + (self.commands.trainings(0, 0) if trains(self.config, 0) else [])
+
+    @property
+    def base_spec(self) -> Path:
+        return self.store.root / "base_spec.json"
+
+    @property
+    def base_corpus(self) -> Path:
+        return self.store.root / "base_corpus.jsonl"
 
     def make_base(self) -> Record:
         """Make the base model from random weights, where the configuration says so."""
-        if self.config.from_scratch is None:
-            return {"model": self.base_model}
-        spec, corpus = self.store.root / "base_spec.json", self.store.root / "base_corpus.jsonl"
-        write_json(spec, self.config.from_scratch.model_dump(mode="json"))
-        split = self.store.split()
-        train = [self.problems[pid] for pid in split["train"]]
-        texts = [render_prompt(p, self.language, self.config.prompt) for p in train]
-        texts += [s.code for s in seed_solutions(self.problems, split["seeds"], self.language)]
-        write_jsonl(corpus, ({"text": text} for text in texts))
-        shutil.rmtree(self.store.base_model, ignore_errors=True)
-        self.child("iteration 0", "base", commands.base_model(spec, corpus, self.store.base_model, self.config.seed))
-        return {"model": self.base_model}
+        if self.config.from_scratch is not None:
+            write_json(self.base_spec, self.config.from_scratch.model_dump(mode="json"))
+            split = self.store.split()
+            train = [self.problems[pid] for pid in split["train"]]
+            texts = [render_prompt(p, self.language, self.config.prompt) for p in train]
+            texts += [s.code for s in seed_solutions(self.problems, split["seeds"], self.language)]
+            write_jsonl(self.base_corpus, ({"text": text} for text in texts))
+            shutil.rmtree(self.store.base_model, ignore_errors=True)
+            now, *later = self.base_commands()
+            self.children_of("iteration 0", [now], then=later)
+        return {"model": base_model(self.store, self.config)}
 
     # --- iterations ---
 
     def iteration(self, number: int) -> None:
         folder = self.store.iteration(number)
-        parent = best_of(self.past(number - 1)).iteration if self.config.train.start_from == "best" else 0
-        solver = best_of(self.past(number - 1)).iteration
-        self.stage(folder, "SOLVE", lambda: self.solve(number, solver), iteration=number, parent=parent)
+        parent = best_before(self.store, number) if self.config.train.start_from == "best" else 0
+        self.stage(folder, "SOLVE", lambda: self.solve(number, parent), iteration=number, parent=parent)
         self.stage(folder, "BUILD", lambda: self.build(number))
-        start = self.model(parent) if self.config.train.start_from == "best" else self.base_model
-        self.stage(folder, "TRAIN", lambda: self.train(number, start, self.config.train.steps, parent))
+        self.stage(folder, "TRAIN", lambda: self.train(number, parent))
         self.stage(folder, "EVALUATE", lambda: self.evaluate(number))
         self.stage(folder, "DONE", lambda: self.tell(number))
 
-    def solve(self, number: int, solver: int) -> Record:
-        self.child(f"iteration {number}", "solve", commands.solve(self.store, number, self.model(solver)))
+    def solve(self, number: int, parent: int) -> Record:
+        trainings = self.commands.trainings(number, parent) if trains(self.config, number) else []
+        now = trainings if self.config.controls.parallel else trainings[:1]
+        self.children_of(f"iteration {number}", [self.commands.solve(number)], then=now)
         record = read_json(self.store.iteration(number) / "solve_metrics.json")
         candidates = self.store.candidates(number)
         self.write_solved(number, {c.problem_id: c.code for c in reversed(candidates) if c.passed})
         before = len(solved_before(self.store, number))
-        return {**record, "solver": solver, "solved_total": before + record["newly_solved"]}
+        return {**record, "solver": best_before(self.store, number), "solved_total": before + record["newly_solved"]}
 
     def write_solved(self, number: int, solved: Mapping[str, str]) -> None:
         """Write one file per solved problem, for people; the loop itself reads the candidates."""
@@ -130,54 +150,35 @@ class Loop:
         write_json(self.store.dataset_stats_file(number), asdict(stats))
         return {"train_rows": len(rows), **asdict(stats)}
 
-    def train(self, number: int, start: str, steps: int, parent: int | None = None) -> Record:
+    def train(self, number: int, parent: int) -> Record:
         """Train the model of this iteration and, where the configuration asks for it, its twin on the seeds alone."""
-        if not self.trains(number):
+        if not trains(self.config, number):
             return {"steps": 0, "train_seconds": 0.0}
-        train = self.trainer(number, start, steps, self.store.train_file(number), self.store.model(number), "train")
-        with_twin = bool(number) and self.config.controls.seed_only
-        twins = [self.twin(number, steps, parent)] if with_twin else []
-        twin_folders = [self.store.control_model(number)] if with_twin else []
-        title = f"iteration {number}"
-        if twins and self.config.controls.parallel:
-            seconds = self.children(title, [train, *twins])
+        twin = has_twin(self.config, number)
+        folders = [self.store.model(number), *([self.store.control_model(number)] if twin else [])]
+        for folder in folders:
+            if not self.config.train.save_steps:
+                shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed; it has no record
+        trainings, after = self.commands.trainings(number, parent), self.after_training(number)
+        title, parallel = f"iteration {number}", twin and self.config.controls.parallel
+        if parallel:
+            seconds = self.children_of(title, trainings, then=after)
         else:
-            seconds = [self.children(title, [command])[0] for command in (train, *twins)]
-        found = [read_json(folder / "train_metrics.json") for folder in (self.store.model(number), *twin_folders)]
-        return train_record(found, seconds, parallel=bool(twins) and self.config.controls.parallel)
+            seconds = [self.children_of(title, [command], then=after)[0] for command in trainings]
+        found = [read_json(folder / "train_metrics.json") for folder in folders]
+        return train_record(found, seconds, parallel=parallel)
 
-    def trains(self, number: int) -> bool:
-        """Say whether this iteration trains: a replay never does, iteration 0 only on `seed_steps`."""
-        return self.config.train.program is not None and (number > 0 or self.config.train.seed_steps > 0)
-
-    def twin(self, number: int, steps: int, parent: int | None) -> Command:
-        """Return the training of the control: the same steps from the same point of its own line, on the seeds."""
-        start = self.base_model if self.config.train.start_from == "base" else self.control(parent or 0)
-        seeds = self.store.train_file(0)
-        return self.trainer(number, start, steps, seeds, self.store.control_model(number), "train_control")
-
-    def trainer(self, number: int, start: str, steps: int, rows: Path, out: Path, label: str) -> Command:
-        if not self.config.train.save_steps:
-            shutil.rmtree(out, ignore_errors=True)  # of an attempt that was killed; its record was never written
-        name = f"{self.store.name}-iteration-{number}-{label}"
-        seed = self.config.seed * 1000 + number
-        side_by_side = 2 if number and self.config.controls.seed_only and self.config.controls.parallel else 1
-        threads = self.config.train.threads or max(1, (os.cpu_count() or 1) // side_by_side)
-        words = commands.train(
-            self.config, name=name, model=start, train_file=rows, out=out, steps=steps, seed=seed, threads=threads
-        )  # fmt: skip
-        return self.command(f"iteration_{number}_{label}", words)
+    def after_training(self, number: int) -> list[Command]:
+        """Return the programs of the next stages, as far as they can be foreseen."""
+        if number < self.config.max_iterations:
+            return [self.commands.evaluate(number), self.commands.solve(number + 1)]
+        return [self.commands.evaluate(number), self.commands.test(number)]
 
     def evaluate(self, number: int) -> Record:
-        models = {"dev": self.model(number)}
-        if number and self.config.controls.seed_only and self.trains(number):
-            models["control_dev"] = self.control(number)
-        out = self.store.evaluation(number)
-        self.child(f"iteration {number}", "evaluate", commands.evaluate(self.store, "dev", out, models))
-        result = read_json(out / "scores.json")
-        dev = result["scores"]["dev"]
-        past = self.past(number - 1)
-        best = not past or dev["pass_at_1"] >= best_of(past).dev_pass_at_1
+        self.children_of(f"iteration {number}", [self.commands.evaluate(number)])
+        result = read_json(self.store.evaluation(number) / "scores.json")
+        dev, before = result["scores"]["dev"], past(self.store, number - 1)
+        best = not before or dev["pass_at_1"] >= best_of(before).dev_pass_at_1
         control = result["scores"].get("control_dev")
         return {"dev": dev, "control_dev": control, "best_so_far": best, "engine_seconds": result["engine_seconds"]}
 
@@ -195,29 +196,25 @@ class Loop:
 
     def finish(self, reason: str, iterations: int) -> None:
         self.stage(self.store.final, "CONTROLS", lambda: self.controls(iterations), stopped_because=reason)
-        best = best_of(self.past(iterations)).iteration
-        self.stage(self.store.final, "TEST", lambda: self.test(best), best_iteration=best)
+        best = best_of(past(self.store, iterations)).iteration
+        self.stage(self.store.final, "TEST", lambda: self.test(iterations), best_iteration=best)
         self.stage(self.store.final, "REPORT", self.report)
 
     def controls(self, iterations: int) -> Record:
         if not self.config.controls.sample_only_problems or iterations < 1:
             return {"engine_seconds": 0.0}
-        self.child("controls", "sample_only", commands.sample_only(self.store, self.model(0), iterations))
+        self.children_of("controls", [self.commands.sample_only(iterations)])
         return {"engine_seconds": read_json(self.store.final / "sample_only.json")["engine_seconds"]}
 
-    def test(self, best: int) -> Record:
+    def test(self, iterations: int) -> Record:
         """Look at the test split, once: base, best, and the twin of the best."""
         if not self.store.split()["test"]:
             return {"engine_seconds": 0.0}
-        models = {"test_base": self.model(0), "test_best": self.model(best)}
-        if best and self.config.controls.seed_only and self.trains(best):
-            models["test_seed_only"] = self.control(best)
-        out = self.store.final / "evaluation"
-        self.child("test", "test", commands.evaluate(self.store, "test", out, models))
-        return {"engine_seconds": read_json(out / "scores.json")["engine_seconds"]}
+        self.children_of("test", [self.commands.test(iterations)])
+        return {"engine_seconds": read_json(self.store.final / "evaluation" / "scores.json")["engine_seconds"]}
 
     def report(self) -> Record:
-        self.child("report", "report", commands.final_report(self.store))
+        self.children_of("report", [self.commands.final_report()])
         return {}
 
     def reopen_final(self) -> None:
@@ -239,16 +236,15 @@ class Loop:
         if name != "DONE":
             log.info("%s %s finished in %.1f s", folder.name, name, record["seconds"])
 
-    def command(self, name: str, words: commands.Words) -> Command:
-        return Command(name, words, self.logs / f"{name}.log")
+    def children_of(self, title: str, commands: list[Command], then: Sequence[Command] = ()) -> list[float]:
+        """Run the children of a stage, and meanwhile let those of the next one do their imports."""
+        with self.screen.stage(title, " + ".join(c.label for c in commands)) as on_progress:
+            return self.children.run(commands, on_progress, lambda: self.prestart(then))
 
-    def child(self, title: str, name: str, words: commands.Words) -> None:
-        label = f"{title.replace(' ', '_')}_{name}" if title != name else name
-        self.children(title, [self.command(label, words)])
-
-    def children(self, title: str, children: list[Command]) -> list[float]:
-        with self.screen.stage(title, " + ".join(c.label for c in children)) as on_progress:
-            return run_children(children, on_progress, self.store.lock_descriptors)
+    def prestart(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            if self.commands.can_wait(command):
+                self.children.prestart(command)
 
     @property
     def problems(self) -> dict[str, Problem]:
@@ -256,26 +252,11 @@ class Loop:
             self._problems = self.store.problems()
         return self._problems
 
-    @property
-    def base_model(self) -> str:
-        return self.config.base_model or str(self.store.base_model)
-
-    def model(self, iteration: int) -> str:
-        """Return the model of an iteration: what it trained, or the base model where nothing is trained."""
-        return str(self.store.model(iteration)) if self.trains(iteration) else self.base_model
-
-    def control(self, iteration: int) -> str:
-        """Return the twin of an iteration's model; iteration 0 has seen nothing but the seeds anyway."""
-        return str(self.store.control_model(iteration)) if iteration else self.model(0)
-
     def records(self, last: int) -> list[Record]:
         return [self.store.metadata(self.store.iteration(i)) for i in range(last + 1)]
 
-    def past(self, last: int) -> list[Past]:
-        return [past_of(record) for record in self.records(last)]
-
     def stop_reason(self, last: int) -> str | None:
-        return stop_reason(self.past(last), self.config, len(self.store.split()["train"]))
+        return stop_reason(past(self.store, last), self.config, len(self.store.split()["train"]))
 
 
 def train_record(metrics: list[Record], seconds: list[float], *, parallel: bool) -> Record:

@@ -12,6 +12,7 @@ from interpreters.base import InterpreterError
 
 USER_ERROR = 2
 INTERRUPTED = 130
+WAIT_HELP = "do the slow imports, then wait for a line on stdin before anything else"
 
 
 class StopRequest:
@@ -36,6 +37,17 @@ def stop_on_signals() -> None:
 
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGINT, interrupt)
+
+
+def wait_for_go(preload: Callable[[], None]) -> None:
+    """Do the slow imports beside an earlier stage, then wait for a line on stdin; without one the program ends."""
+    stop_on_signals()
+    try:
+        preload()
+        if not sys.stdin.readline():
+            sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def run_program(work: Callable[[], None]) -> None:

@@ -20,7 +20,8 @@ RULES = {
 }
 """Language -> name in prompts, the rule for answers, name of the fenced block."""
 
-FENCE = re.compile(r"```[\w+-]*[ \t]*\n(.*?)(?:\n```|\Z)", re.DOTALL)
+FENCE = re.compile(r"```[ \t]*[\w+-]*[ \t]*\r?\n(.*?)(?:^[ \t]*```|```[ \t]*\r?$|\Z)", re.DOTALL | re.MULTILINE)
+"""A fenced block: it ends at a fence that starts or ends a line, so that one inside a string ends nothing."""
 
 
 def describe_table(name: str, table: Table) -> str:

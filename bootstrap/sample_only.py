@@ -4,7 +4,7 @@
 goes on sampling, wave by wave, as often as the loop did; the first iteration of the loop was that model's anyway, so
 its candidates are taken over. Leaves final/sample_only.jsonl (candidates) and final/sample_only.json (counts).
 
-    python -m bootstrap.sample_only --run-dir outputs/demo --model outputs/demo/iteration_0/model --iterations 4
+    python -m bootstrap.sample_only --run-dir outputs/demo --iterations 4
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bootstrap.config import RunConfig
-from bootstrap.engines import load_engine
+from bootstrap.engines import load_engine, preload_engine
 from bootstrap.files import write_json, write_jsonl
-from bootstrap.programs import run_program
+from bootstrap.models import base_model, model_of
+from bootstrap.programs import WAIT_HELP, run_program, wait_for_go
 from bootstrap.progress import ProgressLines
 from bootstrap.records import Candidate, digest
 from bootstrap.run_store import RunStore
@@ -54,7 +55,7 @@ def run_control(
     return everything
 
 
-def sample_only(store: RunStore, config: RunConfig, model: str, iterations: int) -> None:
+def sample_only(store: RunStore, config: RunConfig, iterations: int) -> None:
     split = store.split()
     subset = choose_subset(split["train"], split["seeds"], config.controls.sample_only_problems)
     members = set(subset)
@@ -63,7 +64,7 @@ def sample_only(store: RunStore, config: RunConfig, model: str, iterations: int)
     cache = VerdictCache()
     cache.add(loop)
     with open_pool(config) as pool:
-        engine = load_engine(model, config.engine, config.prompt)
+        engine = load_engine(model_of(store, config, 0), config.engine, config.prompt)
         try:
             language = load_interpreter(config.target).language
             sampler = SampleAndCheck(store.problems(members), engine, pool, config, language, 0, cache)
@@ -82,11 +83,14 @@ def sample_only(store: RunStore, config: RunConfig, model: str, iterations: int)
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run-dir", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--model", required=True, help="model of iteration 0")
     parser.add_argument("--iterations", type=int, required=True, help="iterations that the loop made")
+    parser.add_argument("--wait", action="store_true", help=WAIT_HELP)
     args = parser.parse_args(argv)
     store = RunStore(args.run_dir)
-    run_program(lambda: sample_only(store, store.config(), args.model, args.iterations))
+    if args.wait:
+        config = store.config()
+        wait_for_go(lambda: preload_engine(base_model(store, config), config.engine))
+    run_program(lambda: sample_only(store, store.config(), args.iterations))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Reads a run folder; appends to iteration_N/candidates.jsonl batch by batch and leaves iteration_N/solve_metrics.json.
 Started again after a kill, it goes on at the first batch that is not recorded in full.
 
-    python -m bootstrap.solve --run-dir outputs/demo --iteration 1 --model outputs/demo/iteration_0/model
+    python -m bootstrap.solve --run-dir outputs/demo --iteration 1
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootstrap.config import RunConfig
-from bootstrap.engines import load_engine
+from bootstrap.engines import load_engine, preload_engine
 from bootstrap.files import write_json
-from bootstrap.programs import run_program
+from bootstrap.models import base_model, best_before, model_of
+from bootstrap.programs import WAIT_HELP, run_program, wait_for_go
 from bootstrap.progress import ProgressLines
 from bootstrap.records import Candidate, Problem
 from bootstrap.run_store import RunStore
@@ -46,9 +47,10 @@ def recorded_so_far(
     return kept
 
 
-def solve(store: RunStore, config: RunConfig, iteration: int, model: str) -> None:
+def solve(store: RunStore, config: RunConfig, iteration: int, model: str | None) -> None:
     """Run the waves of one iteration."""
     started = time.monotonic()
+    model = model or model_of(store, config, best_before(store, iteration))
     with open_pool(config) as pool:  # first: its processes start while the model loads
         unsolved = unsolved_before(store, iteration)
         problems = store.problems(set(unsolved))
@@ -108,9 +110,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run-dir", type=Path, required=True, help="folder of the run")
     parser.add_argument("--iteration", type=int, required=True, help="number of the iteration, from 1")
-    parser.add_argument("--model", required=True, help="folder or hub name of the model that samples")
+    parser.add_argument("--model", help="model that samples (default: the best before this iteration)")
+    parser.add_argument("--wait", action="store_true", help=WAIT_HELP)
     args = parser.parse_args(argv)
     store = RunStore(args.run_dir)
+    if args.wait:
+        config = store.config()
+        wait_for_go(lambda: preload_engine(base_model(store, config), config.engine))
     run_program(lambda: solve(store, store.config(), args.iteration, args.model))
 
 

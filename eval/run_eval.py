@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from bootstrap.config import RunConfig
-from bootstrap.engines import load_engine
+from bootstrap.engines import load_engine, preload_engine
 from bootstrap.files import write_json, write_jsonl
-from bootstrap.programs import run_program
+from bootstrap.models import base_model, control_of, has_twin, model_of, past
+from bootstrap.programs import WAIT_HELP, run_program, wait_for_go
 from bootstrap.progress import ProgressLines
+from bootstrap.progression import best_of
 from bootstrap.records import Candidate, Problem
 from bootstrap.run_store import RunStore
 from bootstrap.sampling import Batch, SampleAndCheck, VerdictCache, plan_batches
@@ -112,16 +114,37 @@ def parse_models(words: Sequence[str], parser: argparse.ArgumentParser) -> dict[
     return models
 
 
+def test_models(store: RunStore, config: RunConfig, iterations: int) -> dict[str, str]:
+    """Return what the one look at the test split compares: base, best by dev, and the twin of the best."""
+    best = best_of(past(store, iterations)).iteration
+    models = {"test_base": model_of(store, config, 0), "test_best": model_of(store, config, best)}
+    if has_twin(config, best):
+        models["test_seed_only"] = control_of(store, config, best)
+    return models
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run-dir", type=Path, required=True, help="folder of the run")
     parser.add_argument("--split", choices=["dev", "test"], required=True, help="which held-out problems")
-    parser.add_argument("--models", nargs="+", required=True, metavar="NAME=MODEL", help="models by name of the result")
+    parser.add_argument("--models", nargs="+", metavar="NAME=MODEL", help="models by name of the result")
+    parser.add_argument("--iterations", type=int, help="instead of --models: compare base, best and twin of so many")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--wait", action="store_true", help=WAIT_HELP)
     args = parser.parse_args(argv)
-    models = parse_models(args.models, parser)
+    if (args.models is None) == (args.iterations is None):
+        parser.error("give either --models or --iterations")
+    named = parse_models(args.models or (), parser)
     store = RunStore(args.run_dir)
-    run_program(lambda: evaluate(store, store.config(), args.split, models, args.out))
+    if args.wait:
+        waiting = store.config()
+        wait_for_go(lambda: preload_engine(base_model(store, waiting), waiting.engine))
+
+    def work() -> None:
+        config = store.config()
+        evaluate(store, config, args.split, named or test_models(store, config, args.iterations), args.out)
+
+    run_program(work)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--max_grad_norm", type=float, default=1.0, help="gradient clipping; 0: none (%(default)s)")
     add("--seed", type=int, default=0, help="order of rows, dropout, LoRA's start (%(default)s)")
     add_machine_and_lora(parser)
+    add("--wait", action="store_true", help="import the libraries, then wait for a line on stdin before anything else")
     args = parser.parse_args(argv)
     if args.max_steps < 1 and args.num_train_epochs <= 0:
         parser.error("nothing to train: give --max_steps or --num_train_epochs above 0")
@@ -282,7 +283,7 @@ def import_libraries(args: argparse.Namespace) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL reports every trainer that is built
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("WANDB_DIR", str(args.output_dir))
-    if (Path(args.base_model) / "config.json").is_file():
+    if (Path(args.base_model) / "config.json").is_file() or args.base_model.count("/") > 1:  # not a name on the hub
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if args.threads:
         os.environ["OMP_NUM_THREADS"] = str(args.threads)
@@ -315,8 +316,17 @@ def explain(e: Exception, args: argparse.Namespace) -> str | None:
     return f"{type(e).__name__}: {e}" if isinstance(e, OSError) else None
 
 
+def wait_for_go(args: argparse.Namespace) -> bool:
+    """Spend the seconds of the imports beside an earlier program; say whether a line came on stdin after that."""
+    import_libraries(args)
+    return bool(sys.stdin.readline())
+
+
 def main(argv: list[str] | None = None) -> int:
-    args, clock = parse_args(argv), Clock()
+    args = parse_args(argv)
+    if args.wait and not wait_for_go(args):
+        return 0
+    clock = Clock()
     try:
         check_base_model(args.base_model)
         rows = read_rows(args.train_file)

@@ -14,6 +14,14 @@ ENGINES = {
 }
 
 
+def preload_engine(model: str, config: EngineConfig) -> None:
+    """Do the imports that loading `model`, or one made from it, will need."""
+    if config.name == "transformers":
+        from bootstrap.engines.transformers_engine import preload
+
+        preload(model)
+
+
 def load_engine(model: str, config: EngineConfig, prompt: PromptConfig) -> Engine:
     """Return the engine that the configuration names, with `model` (a folder or hub name) loaded."""
     check_engine_name(config.name)

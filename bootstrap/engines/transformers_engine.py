@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import queue
 import struct
@@ -48,6 +49,8 @@ class TransformersEngine:
                 self.model = AutoModelForCausalLM.from_pretrained(model, dtype=pick_dtype(config.dtype, self.device))
         except (OSError, ValueError, RuntimeError) as e:
             raise UserError(f"cannot load the model {model}: {first_line(e)}") from e
+        if self.chat and not self.tokenizer.chat_template:
+            raise UserError(f"prompt.chat is true, but the tokenizer of {model} has no chat template: set it to false")
         self.model = self.model.to(self.device).eval()
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
@@ -149,6 +152,19 @@ class EndWatch:
     def _cut(self, tokens: list[int]) -> list[int]:
         end = next((i for i, token in enumerate(tokens) if token in self.end_ids), len(tokens) - 1)
         return tokens[: end + 1]
+
+
+def preload(model: str) -> None:
+    """Import torch, transformers and the code of the model's architecture, where its folder is there already."""
+    with collector_paused():
+        import torch  # noqa: F401
+        from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
+
+        with contextlib.suppress(
+            OSError, ValueError, KeyError, ImportError
+        ):  # loading the model will say what is wrong
+            kind = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))["model_type"]
+            importlib.import_module(f"transformers.models.{kind}.modeling_{kind}")
 
 
 @contextlib.contextmanager
