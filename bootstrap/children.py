@@ -32,6 +32,7 @@ from bootstrap.progress import LINE
 PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 5.0  # between SIGTERM and SIGKILL
 TAIL_LINES = 15
+LAST_LINES_SECONDS = 2.0  # after the child has ended; a grandchild left behind may hold its output open for ever
 
 STEP_LINE = re.compile(r"^step (\d+)/(\d+):? ?(.*)$")
 """How the trainer says how far it is."""
@@ -75,11 +76,15 @@ class Child:
                 os._exit(1)
 
         self._waits = wait
-        self.process = subprocess.Popen(
-            (*command.words, "--wait") if wait else command.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True, pass_fds=tuple(keep_open), preexec_fn=die_with_the_loop,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"}, text=True, errors="replace",
-        )  # fmt: skip
+        words = (*command.words, "--wait") if wait else command.words
+        try:
+            self.process = subprocess.Popen(
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+                pass_fds=tuple(keep_open), preexec_fn=die_with_the_loop, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                text=True, errors="replace",
+            )  # fmt: skip
+        except OSError as e:
+            raise UserError(f"cannot start {command.label}: {words[0]}: {e.strerror} (by hand: {command})") from e
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -115,7 +120,7 @@ class Child:
         status = self.process.poll()
         if status is None:
             return False
-        self._reader.join()
+        self._reader.join(LAST_LINES_SECONDS)
         if status != 0:
             raise ChildFailedError(self._explain(status))
         return True
@@ -163,10 +168,11 @@ class ChildRunner:
         started = time.monotonic()
         seconds: dict[int, float] = {}
         with contextlib.ExitStack() as stack:
-            children = [self._take(command) for command in commands]
-            for i, child in enumerate(children):
-                stack.callback(child.stop)
-                child.begin(on_progress if i == 0 else _ignore)
+            children: list[Child] = []
+            for command in commands:
+                children.append(self._take(command))
+                stack.callback(children[-1].stop)
+                children[-1].begin(on_progress if len(children) == 1 else _ignore)
             once_begun()
             while len(seconds) < len(children):
                 StopRequest.check()

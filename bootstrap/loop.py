@@ -166,7 +166,15 @@ class Loop:
         else:
             seconds = [self.children_of(title, [command], then=after)[0] for command in trainings]
         found = [read_json(folder / "train_metrics.json") for folder in folders]
-        return train_record(found, seconds, parallel=parallel)
+        record = train_record(found, seconds, parallel=parallel)
+        return {**record, "total_steps": record["steps"] + self.steps_before(number, parent)}
+
+    def steps_before(self, number: int, parent: int) -> int:
+        """Return the optimizer steps behind the model from which an iteration's training (and its twin's) starts."""
+        if number == 0 or self.config.train.start_from == "base":
+            return 0
+        record = self.store.stage(self.store.iteration(parent), "TRAIN") or {}
+        return int(record.get("total_steps", 0))
 
     def after_training(self, number: int) -> list[Command]:
         """Return the programs of the next stages, as far as they can be foreseen."""

@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -32,27 +32,38 @@ from bootstrap.files import read_json
 from bootstrap.run_store import RunStore
 from eval.bench_kill_compare import Part, compare_runs
 from eval.bench_kill_setup import ROOT, write_config
+from eval.bench_table import open_console
 
 RUN = "small"  # the same name in every folder: it is part of the report
 MOMENTS_PER_RUN = 6
 EARLY = ("CONVERT", "BASE", "BUILD", "TRAIN", "EVALUATE", "DONE")
 LATER = ("SOLVE", "BUILD", "TRAIN", "EVALUATE", "DONE")
 FINAL = ("CONTROLS", "TEST", "REPORT")
+START_UP = "start-up"
+POLL_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
-class Clock:
-    """The uninterrupted run on the clock: seconds in all, and of them those before its first stage."""
+class Segment:
+    """A stretch of the uninterrupted run: its start-up, or one stage."""
 
-    total: float
-    start_up: float
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When to kill: so many seconds into the segment of this number."""
+
+    segment: int
+    offset: float
 
 
 @dataclass(frozen=True)
 class Kill:
-    """One SIGKILL: the moment of the uninterrupted run aimed at, the seconds after the start, what was going on."""
+    """One SIGKILL: the segment that was aimed at, the seconds after the start, and what was going on."""
 
-    aimed: float
+    aimed: str
     after: float
     stage: str
 
@@ -73,122 +84,149 @@ def words_of(config: Path, outputs: Path) -> list[str]:
             "--resume"]  # fmt: skip
 
 
-def run_for(words: Sequence[str], log: Path, seconds: float | None) -> tuple[bool, float]:
-    """Run the loop to its end or, after `seconds`, until SIGKILL; return whether it was killed, and its seconds.
+def run_loop(words: Sequence[str], log: Path, wait: Callable[[subprocess.Popen[bytes]], None]) -> tuple[bool, float]:
+    """Run the loop until `wait` returns and kill it then; return whether it still ran, and its seconds.
 
     Raises UserError when the loop fails by itself.
     """
     started = time.monotonic()
     with open(log, "ab") as output:
         loop = subprocess.Popen(words, cwd=ROOT, stdout=output, stderr=output, start_new_session=True)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            loop.wait(seconds)
-        killed = loop.poll() is None
-        loop.kill()
-        status = loop.wait()
+        try:
+            wait(loop)
+        finally:
+            killed = loop.poll() is None
+            loop.kill()
+            status = loop.wait()
     if not killed and status != 0:
         raise UserError(f"the loop ended with status {status}; its output: {log}")
     return killed, time.monotonic() - started
 
 
-def progress_of(store: RunStore) -> float:
-    """Return the seconds of the stages that a run has finished."""
-    folders = [*store.iterations(), store.final]
-    return sum(record["seconds"] for folder in folders for record in store.metadata(folder)["stages"].values())
+def to_the_end(loop: subprocess.Popen[bytes]) -> None:
+    loop.wait()
 
 
-def stage_after(store: RunStore) -> str:
-    """Return the first stage without a record: what was going on when the run was killed."""
-    numbers = range(len(store.iterations()))
-    for number in numbers:
-        done = store.metadata(store.iteration(number))["stages"]
-        owed = next((stage for stage in (EARLY if number == 0 else LATER) if stage not in done), None)
-        if owed:
-            return f"iteration {number} {owed}"
-    done = store.metadata(store.final)["stages"]
-    owed = next((stage for stage in FINAL if stage not in done), None)
-    if not store.final.exists():
-        return f"after iteration {len(numbers) - 1}" if numbers else "before the first stage"
-    return f"final {owed}" if owed else "after the report"
+def wait_for(moment: Moment, store: RunStore, start_up: float) -> Callable[[subprocess.Popen[bytes]], None]:
+    """Return what waits until the loop comes to the moment, whatever the machine's speed.
+
+    Its segment begins when every stage before it is recorded. Where an earlier kill came late and the segment is done
+    already, the loop is killed as soon as it is under way.
+    """
+    recorded, before = len(stages_of(store)), moment.segment - 1
+    ahead = 0.0 if recorded > before >= 0 else moment.offset
+    if recorded >= before >= 0:
+        ahead += start_up
+
+    def wait(loop: subprocess.Popen[bytes]) -> None:
+        while len(stages_of(store)) < before and loop.poll() is None:
+            time.sleep(POLL_SECONDS)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            loop.wait(ahead)
+
+    return wait
+
+
+def stages_of(store: RunStore) -> list[Segment]:
+    """Return the finished stages of a run, in the order in which they were done."""
+    orders = [EARLY, *(LATER for _ in store.iterations()[1:]), FINAL]
+    found = []
+    for folder, order in zip([*store.iterations(), store.final], orders[-1 - len(store.iterations()) :], strict=True):
+        done = store.metadata(folder)["stages"]
+        found += [Segment(f"{folder.name} {stage}", done[stage]["seconds"]) for stage in order if stage in done]
+    return found
 
 
 def log_length(store: RunStore) -> int:
     return store.log_file.stat().st_size if store.log_file.exists() else 0
 
 
-def kill_moments(rng: random.Random, kills: int, seconds: float) -> list[list[float]]:
-    """Return the moments of each killed run, sorted: one in each of `kills` equal slices, dealt out in turn."""
-    moments = [(i + rng.random()) * seconds / kills for i in range(kills)]
+def kill_moments(rng: random.Random, kills: int, timeline: Sequence[Segment]) -> list[list[Moment]]:
+    """Return the moments of each killed run, in order: one in each of `kills` equal slices, dealt out in turn."""
+    seconds = sum(segment.seconds for segment in timeline)
+    moments = [moment_at((i + rng.random()) * seconds / kills, timeline) for i in range(kills)]
     runs = max(1, -(-kills // MOMENTS_PER_RUN))
     return [moments[start::runs] for start in range(runs)]
 
 
-def delay_until(moment: float, progress: float, clock: Clock, rng: random.Random) -> float:
-    """Return the seconds after which a run that has got so far comes to `moment`; if it is past it, a short while."""
-    ahead = moment - progress
-    return ahead if ahead > 0.1 else rng.uniform(0.1, clock.start_up + 0.5)
+def moment_at(seconds: float, timeline: Sequence[Segment]) -> Moment:
+    for number, segment in enumerate(timeline):
+        if seconds < segment.seconds:
+            return Moment(number, seconds)
+        seconds -= segment.seconds
+    return Moment(len(timeline) - 1, timeline[-1].seconds)
 
 
-def killed_run(number: int, moments: Sequence[float], config: Path, reference: Path, clock: Clock,
-               rng: random.Random) -> KilledRun:  # fmt: skip
+def killed_run(
+    number: int, moments: Sequence[Moment], config: Path, reference: Path, timeline: Sequence[Segment]
+) -> KilledRun:
     """Kill a run at the moments, resume it to its end, and compare; a run that ends before its kill is not killed."""
     outputs = reference.parent.parent / f"killed_{number}"
-    store, log = RunStore(outputs / RUN), reference.parent.parent / f"killed_{number}.log"
-    words, kills, spent = words_of(config, outputs), [], 0.0
+    store, log = RunStore(outputs / RUN), outputs.with_suffix(".log")
+    words, kills, spent = words_of(config, outputs), list[Kill](), 0.0
     for moment in moments:
         before = log_length(store)
-        killed, seconds = run_for(words, log, delay_until(moment, progress_of(store), clock, rng))
+        killed, seconds = run_loop(words, log, wait_for(moment, store, timeline[0].seconds))
         spent += seconds
         if not killed:
             break
-        stage = stage_after(store) if log_length(store) > before else "start-up"
-        kills.append(Kill(round(moment, 2), round(seconds, 2), stage))
+        at = timeline[min(len(stages_of(store)) + 1, len(timeline) - 1)].name
+        stage = at if log_length(store) > before else START_UP
+        kills.append(Kill(timeline[moment.segment].name, round(seconds, 2), stage))
     else:
-        spent += run_for(words, log, None)[1]
-    return KilledRun(number, kills, round(spent - clock.total, 2), compare_runs(reference, store.root))
+        spent += run_loop(words, log, to_the_end)[1]
+    redone = spent - sum(segment.seconds for segment in timeline)
+    return KilledRun(number, kills, round(redone, 2), compare_runs(reference, store.root))
 
 
-def uninterrupted_run(config: Path, outputs: Path) -> Clock:
+def uninterrupted_run(config: Path, outputs: Path) -> list[Segment]:
+    """Run once to the end; return what it did when, its start-up first."""
     outputs.mkdir(parents=True)
-    _, seconds = run_for(words_of(config, outputs), outputs.with_suffix(".log"), None)
-    return Clock(seconds, max(0.2, seconds - progress_of(RunStore(outputs / RUN))))
+    _, seconds = run_loop(words_of(config, outputs), outputs.with_suffix(".log"), to_the_end)
+    stages = stages_of(RunStore(outputs / RUN))
+    return [Segment(START_UP, max(0.2, seconds - sum(stage.seconds for stage in stages))), *stages]
 
 
-def kill_and_compare(config: Path, folder: Path, kills: int, seed: int) -> tuple[Clock, list[KilledRun]]:
-    """Return the uninterrupted run's clock, and the killed runs with `kills` kills between them."""
-    clock = uninterrupted_run(config, folder / "uninterrupted")
-    print(f"uninterrupted: {clock.total:.1f} s, of them {clock.start_up:.1f} s of start-up", flush=True)
+def kill_and_compare(config: Path, folder: Path, kills: int, seed: int) -> tuple[list[Segment], list[KilledRun]]:
+    """Return the uninterrupted run's timeline, and the killed runs with `kills` kills between them."""
+    timeline = uninterrupted_run(config, folder / "uninterrupted")
+    print(f"uninterrupted: {sum(s.seconds for s in timeline):.1f} s, "
+          f"of them {timeline[0].seconds:.1f} s of start-up", flush=True)  # fmt: skip
     rng, runs, landed = random.Random(seed), list[KilledRun](), 0
     while landed < kills:
-        for moments in kill_moments(rng, kills - landed, clock.total):
-            run = killed_run(len(runs) + 1, moments, config, folder / "uninterrupted" / RUN, clock, rng)
+        for moments in kill_moments(rng, kills - landed, timeline):
+            run = killed_run(len(runs) + 1, moments, config, folder / "uninterrupted" / RUN, timeline)
             runs.append(run)
             landed += len(run.kills)
             different = [part.name for part in run.parts if part.difference]
             print(f"run {run.number}: {len(run.kills)} kills ({landed} of {kills}), {run.redone:.1f} s redone, "
                   f"{'different: ' + ', '.join(different) if different else 'equal'}", flush=True)  # fmt: skip
-    return clock, runs
+    return timeline, runs
 
 
-def show(clock: Clock, runs: Sequence[KilledRun]) -> None:
-    from rich.console import Console
+def show(timeline: Sequence[Segment], runs: Sequence[KilledRun]) -> None:
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = open_console()
     kills = [kill for run in runs for kill in run.kills]
-    stages = Table("stage", "kills", title=f"where {len(kills)} kills landed", title_justify="left")
-    for stage, count in Counter(kill.stage for kill in kills).most_common():
-        stages.add_row(stage, str(count))
+    stages = Table(
+        "stage", "seconds uninterrupted", "kills", title=f"where {len(kills)} kills landed", title_justify="left"
+    )
+    counts = Counter(kill.stage for kill in kills)
+    for segment in timeline:
+        stages.add_row(segment.name, f"{segment.seconds:.1f}", str(counts[segment.name] or "–"))
     console.print(stages)
     parts = Table("compared", "files", "rows", "equal in", title="killed and uninterrupted runs", title_justify="left")
     for i, part in enumerate(runs[0].parts):
+        if not part.files:
+            continue  # nothing is trained with the scripted engine
         equal = sum(run.parts[i].difference is None for run in runs)
         parts.add_row(part.name, str(part.files), str(part.rows), f"{equal} of {len(runs)} runs")
     console.print(parts)
     redone = sum(run.redone for run in runs)
     console.print(
-        f"{len(kills)} kills in {len(runs)} runs of {clock.total:.1f} s each; {redone:.1f} s were spent again "
-        f"({redone / max(len(kills), 1):.1f} s per kill, of them {clock.start_up:.1f} s of start-up)"
+        f"{len(kills)} kills in {len(runs)} runs of {sum(s.seconds for s in timeline):.1f} s each; {redone:.1f} s were "
+        f"spent again ({redone / max(len(kills), 1):.1f} s per kill, of them {timeline[0].seconds:.1f} s of start-up)"
     )
 
 
@@ -202,12 +240,12 @@ def first_of(runs: Sequence[KilledRun]) -> str | None:
 def measure(args: argparse.Namespace, folder: Path) -> str | None:
     """Run everything, print and write it; return the first difference, None where there is none."""
     config = write_config(args.engine, folder, parse_overrides(args.overrides))
-    clock, runs = kill_and_compare(config, folder, args.kills, args.seed)
-    show(clock, runs)
+    timeline, runs = kill_and_compare(config, folder, args.kills, args.seed)
+    show(timeline, runs)
     difference = first_of(runs)
     if args.out:
-        row = {"engine": args.engine, "seed": args.seed, "cores": os.cpu_count(), "clock": asdict(clock),
-               "first_difference": difference, "runs": [asdict(run) for run in runs],
+        row = {"engine": args.engine, "seed": args.seed, "cores": os.cpu_count(),
+               "timeline": [asdict(segment) for segment in timeline], "first_difference": difference, "runs": [asdict(run) for run in runs],
                "report": read_json(folder / "uninterrupted" / RUN / "final_report.json")}  # fmt: skip
         args.out.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
     return difference

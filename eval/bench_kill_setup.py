@@ -23,7 +23,8 @@ SMALL = {
 }  # fmt: skip
 TRAINED = {
     "max_iterations": 2, "from_scratch.num_layers": 1, "engine.batch_sequences": 24, "sampling.waves": [2, 2],
-    "train.steps": 20, "train.seed_steps": 30, "train.warmup_steps": 3,
+    "source.options.length_weights": [1.0], "source.options.kinds": ["sort", "top", "drop", "keep", "distinct"],
+    "train.steps": 20, "train.seed_steps": 120, "train.warmup_steps": 10,
 }  # fmt: skip
 SCRIPTED = {
     "max_iterations": 3, "base_model": "scripted/none", "engine.name": "scripted", "engine.batch_sequences": 6,

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from eval.paired import SampleOnlyControl, TestReport
+from eval.report_shape import FinalReport, SeedOnlyControl
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from eval.final_report import FinalReport, SeedOnlyControl
 
 LOOP, CONTROL, BASE, INK, FAINT = "#0072B2", "#D55E00", "#6b7280", "#1f2933", "#d9dee5"
 Point = tuple[int, float, tuple[float, float]]  # iteration, pass@1, its interval
@@ -81,8 +81,6 @@ def _figure() -> Iterator[Figure]:
 
 
 def _draw_accuracy(axes: Axes, report: FinalReport) -> None:
-    from eval.final_report import SeedOnlyControl
-
     points = [(row.iteration, row.dev.pass_at_1, row.dev.ci95) for row in report.iterations if row.dev]
     _draw_line(axes, points, LOOP, "the loop", "-", "o")
     for control in report.controls:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from bootstrap.files import read_jsonl
-from eval.final_report import RUNNING, FinalReport, RunFiles, SeedOnlyControl
+from eval.final_report import RunFiles
 from eval.paired import SampleOnlyControl, TestReport
+from eval.report_shape import RUNNING, FinalReport, SeedOnlyControl
 
 PASSING, FAILING = 3, 1  # candidates shown per iteration: of PASSED, and of every other verdict
 CHANGES = {"won": 4, "lost": 2, "failed by both": 2}

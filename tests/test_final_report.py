@@ -17,7 +17,6 @@ from pydantic import TypeAdapter
 
 from bootstrap.run_store import RunStore
 from eval.final_report import (
-    FinalReport,
     RunFiles,
     build_report,
     main,
@@ -26,6 +25,7 @@ from eval.final_report import (
     write_final_report,
 )
 from eval.metrics import ProblemScore, summarise
+from eval.report_shape import FinalReport
 
 HOSTILE = "</pre></script><img src=x onerror=alert(1)>{{ 7*7 }}\x00\u202e"
 SEEDS = 40
@@ -124,7 +124,7 @@ def _write_iteration(folder: Path, shape: RunShape, iteration: int, ids: Mapping
     stages["BUILD"] = {"seconds": 0.6 * pace, "train_rows": SEEDS + solved, "generated": 80, "valid": 60, "kept": 40}
     stages["TRAIN"] = {
         "seconds": 60.0 * pace, "steps": 300, "train_loss": 0.9 / (1 + iteration), "tokens_per_second": 15000,
-        "control_seconds": 28.0 * pace, "train_seconds": 55.0 * pace, "control_steps": 400 + 300 * iteration,
+        "control_seconds": 28.0 * pace, "train_seconds": 55.0 * pace, "total_steps": 400 + 300 * iteration,
     }  # fmt: skip
     dev = scores(ids["dev"], shape.skill[iteration], f"dev {iteration}")
     _write_rows(here / "evaluation" / "dev.jsonl", dev)
@@ -317,3 +317,14 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path, capsys: pytest.Capture
 def test_help_needs_no_heavy_import() -> None:
     probe = "import sys, eval.final_report; print({'matplotlib', 'numpy', 'rich', 'wandb'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+def test_run_as_a_program_it_writes_what_the_function_writes(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", RunShape())
+    write_final_report(tmp_path / "run")
+    names = ("final_report.json", "curves.png", "report.html")
+    by_function = {name: (tmp_path / "run" / name).read_bytes() for name in names}
+    words = [sys.executable, "-m", "eval.final_report", "--run-dir", str(tmp_path / "run"), "--quiet"]
+    subprocess.run(words, check=True, cwd=Path(__file__).resolve().parent.parent)
+    assert {name: (tmp_path / "run" / name).read_bytes() for name in names} == by_function
+    assert b"control: seeds only" in by_function["report.html"]

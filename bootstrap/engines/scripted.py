@@ -41,7 +41,10 @@ class ScriptedEngine:
     def _add(self, row: Mapping[str, Any]) -> None:
         try:
             answers = self.answers[str(row.get("tag", "")), str(row["problem_id"])]
-            answers[int(row.get("sample_index", len(answers)))] = str(row["completion"])
+            completion = row["completion"]
+            if not isinstance(completion, str):
+                raise TypeError("completion, which must be text")
+            answers[int(row.get("sample_index", len(answers)))] = completion
         except (KeyError, TypeError, ValueError) as e:
             raise UserError(f"{self.script}: a row is not a recorded completion: missing or bad {e}") from e
 

@@ -27,6 +27,8 @@ from bootstrap.records import digest
 if TYPE_CHECKING:
     import torch
 
+TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
+
 
 class TransformersEngine:
     name = "transformers"
@@ -217,16 +219,21 @@ def check_model(model: str) -> None:
         raise UserError(f"base model {model}: no config.json in it; expected a folder that save_pretrained wrote")
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
     if not weights:
-        found = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
-        raise UserError(f"base model {model}: no weights (*.safetensors) in it; found {found}")
+        names = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
+        raise UserError(f"base model {model}: no weights (*.safetensors) in it; found {names}")
     for path in weights:
         if path.suffix == ".safetensors":
             check_safetensors(path)
     with contextlib.suppress(FileNotFoundError):
         try:
-            json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         except ValueError as e:
             raise UserError(f"{folder / 'config.json'} is not JSON: {e}") from e
+        if not isinstance(found, dict):
+            raise UserError(f"{folder / 'config.json'}: expected a JSON object, found {type(found).__name__}")
+    if not any(path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)):
+        # transformers would load an empty tokenizer without a word
+        raise UserError(f"base model {model}: no tokenizer in it (tokenizer.json); save it beside the weights")
 
 
 def check_safetensors(path: Path) -> None:
