@@ -97,14 +97,23 @@ def resolve(args: argparse.Namespace, store: RunStore) -> RunConfig:
         raise UserError(f"{store.root} holds a run: add --resume to go on with it, or choose another --run-name")
     old = store.config()
     new = load_config(args.config, overrides, old.model_dump(mode="json"))
-    if args.resume_iteration is None or args.resume_iteration <= 0:
+    if args.resume_iteration is None:
         refuse_changes(changed_keys(old, new), store)
     else:
+        refuse_restart(args.resume_iteration, store)
         kept = {
             k: v for k, v in changed_keys(old, new).items() if not k.startswith(("sampling.", "train.", "dataset."))
         }
         refuse_changes(kept, store)
     return new
+
+
+def refuse_restart(iteration: int, store: RunStore) -> None:
+    """Raise UserError unless every iteration before this one is there to go on from."""
+    finished = [i for i, path in enumerate(store.iterations()) if store.stage(path, "EVALUATE") is not None]
+    if not 1 <= iteration <= len(finished):
+        possible = f"1 to {len(finished)}" if finished else "none: its iteration 0 is not finished, use --resume"
+        raise UserError(f"--resume-iteration {iteration}: {store.root} can start again at {possible}")
 
 
 def refuse_changes(changed: Mapping[str, tuple[Any, Any]], store: RunStore) -> None:
@@ -203,6 +212,8 @@ def run(args: argparse.Namespace) -> None:
             log.info("moved aside: %s", path)
     start_folder(store, config, language)
     log.info("run %s, target %s, %s", store.root, config.target, sandbox_line())
+    if store.stage(store.final, "REPORT") is not None:
+        log.info("this run has ended already; it goes on only if --max-iterations or --target-problems is raised")
     settings = config.model_dump(mode="json")
     tracker = Tracker(store.root, store.name, settings, config.wandb.mode, config.wandb.project)
     screen = Screen()

@@ -61,8 +61,9 @@ class Loop:
         number = 0
         while (reason := self.stop_reason(number)) is None:
             number += 1
-            self.reopen_final()
-            self.iteration(number)
+            if not self.is_done(number):
+                self.reopen_final()
+                self.iteration(number)
         self.finish(reason, number)
         return reason
 
@@ -224,6 +225,9 @@ class Loop:
     def report(self) -> Record:
         self.children_of("report", [self.commands.final_report()])
         return {}
+
+    def is_done(self, number: int) -> bool:
+        return self.store.stage(self.store.iteration(number), "DONE") is not None
 
     def reopen_final(self) -> None:
         """Move the end of an earlier, shorter run aside when the loop goes on (a higher max_iterations)."""

@@ -244,9 +244,11 @@ def measure(args: argparse.Namespace, folder: Path) -> str | None:
     show(timeline, runs)
     difference = first_of(runs)
     if args.out:
-        row = {"engine": args.engine, "seed": args.seed, "cores": os.cpu_count(),
-               "timeline": [asdict(segment) for segment in timeline], "first_difference": difference, "runs": [asdict(run) for run in runs],
-               "report": read_json(folder / "uninterrupted" / RUN / "final_report.json")}  # fmt: skip
+        row = {
+            "engine": args.engine, "seed": args.seed, "cores": os.cpu_count(), "first_difference": difference,
+            "timeline": [asdict(segment) for segment in timeline], "runs": [asdict(run) for run in runs],
+            "report": read_json(folder / "uninterrupted" / RUN / "final_report.json"),
+        }  # fmt: skip
         args.out.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
     return difference
 

@@ -24,7 +24,7 @@ SMALL = {
 TRAINED = {
     "max_iterations": 2, "from_scratch.num_layers": 1, "engine.batch_sequences": 24, "sampling.waves": [2, 2],
     "source.options.length_weights": [1.0], "source.options.kinds": ["sort", "top", "drop", "keep", "distinct"],
-    "train.steps": 20, "train.seed_steps": 120, "train.warmup_steps": 10,
+    "train.steps": 20, "train.seed_steps": 100, "train.warmup_steps": 10, "train.threads": 1,
 }  # fmt: skip
 SCRIPTED = {
     "max_iterations": 3, "base_model": "scripted/none", "engine.name": "scripted", "engine.batch_sequences": 6,

@@ -181,6 +181,34 @@ def test_resume_iteration_moves_the_later_ones_aside_and_starts_from_the_best_be
     assert candidates(run) == candidates(finished)
 
 
+def test_resuming_a_finished_run_changes_nothing(finished: Path, tmp_path: Path) -> None:
+    run = copy_run(finished, tmp_path)
+    before = {p: p.read_bytes() for p in run.rglob("*.json*") if "logs" not in p.parts}
+    ended = run_loop(finished.parent.parent / "small.yaml", tmp_path, "--resume")
+    assert ended.returncode == 0, ended.stderr
+    assert "has ended already" in ended.stderr
+    assert not (run / "aside").exists()
+    assert {p: p.read_bytes() for p in before} == before
+
+
+@pytest.mark.parametrize("number", ["0", "9"])
+def test_an_iteration_that_cannot_be_restarted_is_refused(finished: Path, tmp_path: Path, number: str) -> None:
+    run = copy_run(finished, tmp_path)
+    ended = run_loop(finished.parent.parent / "small.yaml", tmp_path, "--resume-iteration", number)
+    assert ended.returncode == 2
+    assert "can start again at 1 to 4" in ended.stderr
+    assert not (run / "aside").exists()
+
+
+def test_a_raised_limit_goes_on_and_keeps_the_earlier_end_aside(finished: Path, tmp_path: Path) -> None:
+    config = finished.parent.parent / "small.yaml"
+    assert run_loop(config, tmp_path, "--max-iterations", "1").returncode == 0
+    ended = run_loop(config, tmp_path, "--resume")
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "small" / "aside" / "1" / "final_report.json").exists()
+    assert report(tmp_path / "small") == report(finished)
+
+
 def test_a_resume_with_changed_settings_lists_the_keys(finished: Path, tmp_path: Path) -> None:
     copy_run(finished, tmp_path)
     config = finished.parent.parent / "small.yaml"

@@ -229,7 +229,7 @@ def test_a_broken_model_folder_is_named_before_anything_is_loaded(folder: Path, 
 
 @pytest.mark.parametrize("name", ["./models/mine", "/models/mine", "~/models/mine", "models/mine/step-3", "mine"])
 def test_a_path_that_is_not_there_is_not_looked_for_on_the_hub(name: str) -> None:
-    with pytest.raises(UserError, match="no such folder, and it does not look like a hub name"):
+    with pytest.raises(UserError, match=r"no such folder .*hub name"):
         check_model(name)
 
 

@@ -213,7 +213,9 @@ def check_model(model: str) -> None:
     folder = Path(model)
     if not folder.exists():
         if model.startswith((".", "/", "~")) or model.count("/") != 1:
-            raise UserError(f"base model {model}: no such folder, and it does not look like a hub name (owner/name)")
+            raise UserError(
+                f"base model {model}: no such folder (and not a hub name, owner/name); make it first or correct it"
+            )
         return
     if not (folder / "config.json").is_file() and not (folder / "adapter_config.json").is_file():
         raise UserError(f"base model {model}: no config.json in it; expected a folder that save_pretrained wrote")
