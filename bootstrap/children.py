@@ -128,7 +128,9 @@ class Child:
     def _explain(self, status: int) -> str:
         cause = next((line for line in reversed(self.tail) if "error" in line.lower()), "")
         cause = cause or (self.tail[-1] if self.tail else "it printed nothing")
-        ended = f"was ended by signal {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        ended = f"ended with status {status}"
+        if status < 0:
+            ended = f"was ended by signal {-status} ({signal.strsignal(-status)})"
         return (
             f"{self.command.label} {ended}: {cause.strip()}\n  log: {self.command.log_file}\n"
             f"  by hand: {self.command}\n  after mending it, go on with --resume"

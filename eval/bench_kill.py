@@ -29,6 +29,7 @@ from pathlib import Path
 from bootstrap.config import parse_overrides
 from bootstrap.errors import UserError
 from bootstrap.files import read_json
+from bootstrap.programs import INTERRUPTED, stop_on_signals
 from bootstrap.run_store import RunStore
 from eval.bench_kill_compare import Part, compare_runs
 from eval.bench_kill_setup import ROOT, write_config
@@ -213,7 +214,7 @@ def show(timeline: Sequence[Segment], runs: Sequence[KilledRun]) -> None:
         "stage", "seconds uninterrupted", "kills", title=f"where {len(kills)} kills landed", title_justify="left"
     )
     counts = Counter(kill.stage for kill in kills)
-    for segment in timeline:
+    for segment in (one for one in timeline if counts[one.name] or one.seconds >= 0.1):
         stages.add_row(segment.name, f"{segment.seconds:.1f}", str(counts[segment.name] or "–"))
     console.print(stages)
     parts = Table("compared", "files", "rows", "equal in", title="killed and uninterrupted runs", title_justify="left")
@@ -267,6 +268,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.kills < 1:
         parser.error("--kills must be at least 1")
+    stop_on_signals()
     folder = Path(tempfile.mkdtemp(prefix="bench_kill_"))
     difference: str | None = "the comparison did not come to its end"
     try:
@@ -274,6 +276,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
     finally:
         if difference or args.keep:
             print(f"run folders: {folder}")

@@ -8,6 +8,8 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from eval.bench_checks import POLARS_TYPES as POLARS
 from eval.bench_checks import PROGRAMS, SQL_TYPES, by_process, cpu_seconds, make_checks
 from eval.bench_demo import SeedResult, promises, read_result
 from eval.bench_demo import section_of as demo_section
-from eval.bench_kill import Clock, KilledRun, delay_until, first_of, kill_moments, stage_after
+from eval.bench_kill import EARLY, KilledRun, Moment, Segment, first_of, kill_moments, moment_at, stages_of, wait_for
 from eval.bench_kill_compare import compare_runs
 from eval.bench_kill_setup import problems_of, script_rows, write_config
 from eval.bench_stages import find_run, stages_section
@@ -142,26 +144,46 @@ def test_a_demo_run_without_a_test_is_refused(tmp_path: Path) -> None:
         read_result(1, tmp_path)
 
 
+TIMELINE = [Segment("start-up", 2.0), *(Segment(f"stage {i}", 2.0) for i in range(29))]
+
+
 def test_kill_moments_lie_in_equal_slices_and_far_apart_within_a_run() -> None:
-    runs = kill_moments(random.Random(1), 30, 60.0)
-    assert len(runs) == 5
-    assert all(run == sorted(run) and min(b - a for a, b in pairwise(run)) > 6 for run in runs)
-    assert [int(moment // 2) for moment in sorted(m for run in runs for m in run)] == list(range(30))
+    runs = kill_moments(random.Random(1), 30, TIMELINE)
+    assert [len(run) for run in runs] == [6] * 5
+    assert all(b.segment - a.segment == 5 for run in runs for a, b in pairwise(run))
+    assert sorted(moment.segment for run in runs for moment in run) == list(range(30))
 
 
-def test_a_moment_that_a_run_has_passed_is_replaced_by_a_short_while() -> None:
-    clock = Clock(total=60.0, start_up=1.0)
-    assert delay_until(20.0, 5.0, clock, random.Random(1)) == 15.0
-    assert 0.1 <= delay_until(5.0, 20.0, clock, random.Random(1)) <= 1.5
+def test_a_moment_is_so_many_seconds_into_a_stage() -> None:
+    assert moment_at(0.5, TIMELINE) == Moment(0, 0.5)
+    assert moment_at(7.0, TIMELINE) == Moment(3, 1.0)
+    assert moment_at(60.0, TIMELINE) == Moment(29, 2.0)
 
 
-def test_the_stage_that_was_killed_is_the_first_without_a_record(tmp_path: Path) -> None:
+def finish_stages(store: RunStore, number: int, stages: Iterable[str]) -> None:
+    for stage in stages:
+        store.finish_stage(store.iteration(number), stage, {"seconds": 1.0})
+
+
+def test_finished_stages_are_told_in_the_order_of_the_run(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    assert stage_after(store) == "before the first stage"
-    for stage in ("CONVERT", "BASE", "BUILD", "TRAIN", "EVALUATE", "DONE"):
-        store.finish_stage(store.iteration(0), stage, {"seconds": 1.0})
-    store.finish_stage(store.iteration(1), "SOLVE", {"seconds": 1.0})
-    assert stage_after(store) == "iteration 1 BUILD"
+    assert stages_of(store) == []
+    finish_stages(store, 0, EARLY)
+    finish_stages(store, 1, ["SOLVE"])
+    assert [one.name for one in stages_of(store)][-2:] == ["iteration_0 DONE", "iteration_1 SOLVE"]
+
+
+def test_a_kill_waits_for_the_stages_before_it(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    finish_stages(store, 0, ["CONVERT"])
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as loop:
+        later = threading.Timer(0.1, finish_stages, [store, 0, ["BASE"]])
+        later.start()
+        wait_for(Moment(3, 0.0), store, 0.0)(loop)
+        assert [one.name for one in stages_of(store)] == ["iteration_0 CONVERT", "iteration_0 BASE"]
+        assert loop.poll() is None
+        loop.communicate(b"\n")
+        wait_for(Moment(5, 0.0), store, 0.0)(loop)  # the loop has ended: nothing to wait for
 
 
 def write_results(run: Path, seconds: float) -> Path:

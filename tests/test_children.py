@@ -106,7 +106,7 @@ def test_a_failure_without_an_error_line_tells_the_last_line_and_of_a_silent_one
 
 
 def test_a_child_that_was_killed_is_told_by_its_signal(tmp_path: Path) -> None:
-    assert "was ended by signal SIGKILL" in failing(program(tmp_path, "import os; os.kill(os.getpid(), 9)"))
+    assert "was ended by signal 9 (Killed)" in failing(program(tmp_path, "import os; os.kill(os.getpid(), 9)"))
 
 
 def test_children_side_by_side_are_each_timed(tmp_path: Path) -> None:

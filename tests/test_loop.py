@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -20,13 +21,19 @@ from eval.final_report import without_times
 TIMES = {"seconds"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of an uninterrupted run; its configuration lies beside it."""
-    folder = tmp_path_factory.mktemp("finished")
-    ended = run_loop(small_config(folder), folder / "outputs")
-    assert ended.returncode == 0, ended.stderr
-    return folder / "outputs" / "small"
+    """Return the folder of an uninterrupted run, made once for all test processes; its configuration lies two up."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run = folder / "outputs" / "small"
+        if not (run / "report.html").exists():
+            ended = run_loop(small_config(folder), folder / "outputs")
+            assert ended.returncode == 0, ended.stderr
+    return run
 
 
 def candidates(run: Path) -> list[dict[str, Any]]:
@@ -301,4 +308,4 @@ def test_a_finished_run_is_replayed_without_a_model(finished: Path, tmp_path: Pa
 
 
 def test_the_loop_leaves_no_process_behind(finished: Path) -> None:
-    assert processes_of(finished) == []
+    assert [words for words in processes_of(finished) if f"--run-dir {finished}" in words] == []

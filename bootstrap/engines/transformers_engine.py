@@ -149,11 +149,7 @@ class EndWatch:
 
     def _give(self, input_ids: torch.Tensor, rows: list[int]) -> None:
         self.given.update(rows)
-        self.finished.put([(row, self._cut(input_ids[row, self.width :].tolist())) for row in rows])
-
-    def _cut(self, tokens: list[int]) -> list[int]:
-        end = next((i for i, token in enumerate(tokens) if token in self.end_ids), len(tokens) - 1)
-        return tokens[: end + 1]
+        self.finished.put([(row, input_ids[row, self.width :].tolist()) for row in rows])
 
 
 def preload(model: str) -> None:
@@ -247,9 +243,9 @@ def check_safetensors(path: Path) -> None:
             if length > size:
                 raise ValueError("the header is longer than the file")
             header = json.loads(file.read(length))
-    except (struct.error, ValueError) as e:
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    except (struct.error, ValueError, AttributeError, KeyError, TypeError) as e:
         raise UserError(f"{path} is broken ({e}): copy the model again") from e
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
     if 8 + length + max(ends, default=0) != size:
         raise UserError(f"{path} is cut off: {size:,} bytes, its header asks for {8 + length + max(ends, default=0):,}")
 
