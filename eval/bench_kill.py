@@ -1,6 +1,6 @@
 """Kill a run with SIGKILL at random moments, resume it each time, and compare it with an uninterrupted run.
 
-    python -m eval.bench_kill                       # real model and trainer, 30 kills: about 10 minutes on 2 cores
+    python -m eval.bench_kill                       # real model and trainer, 30 kills: about 9 minutes on 2 cores
     python -m eval.bench_kill --engine scripted     # no model, no training: about 3 minutes
 
 The moments are spread evenly over the whole run: 30 equal slices of its time, one random moment in each. They are
