@@ -81,7 +81,7 @@ class Loop:
     def convert(self) -> Record:
         with self.screen.stage("iteration 0", "CONVERT: problems, their references and the split") as on_progress:
             on_progress(0, 0, "making problems")
-            self.prestart(self.base_commands()[:1])
+            self.prestart(self.base_commands())
             return prepare(self.store, self.config, self.language, lambda n, of: on_progress(n, of, "references run"))
 
     def base_commands(self) -> list[Command]:
@@ -181,7 +181,8 @@ class Loop:
         """Return the programs of the next stages, as far as they can be foreseen."""
         if number < self.config.max_iterations:
             return [self.commands.evaluate(number), self.commands.solve(number + 1)]
-        return [self.commands.evaluate(number), self.commands.test(number)]
+        control = [self.commands.sample_only(number)] if self.config.controls.sample_only_problems else []
+        return [self.commands.evaluate(number), *control, self.commands.test(number)]
 
     def evaluate(self, number: int) -> Record:
         self.children_of(f"iteration {number}", [self.commands.evaluate(number)])

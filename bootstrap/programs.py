@@ -46,6 +46,9 @@ def wait_for_go(preload: Callable[[], None]) -> None:
         preload()
         if not sys.stdin.readline():
             sys.exit(0)
+    except UserError as e:
+        print(f"error: {e}", file=sys.stderr, flush=True)
+        sys.exit(USER_ERROR)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

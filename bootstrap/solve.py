@@ -47,13 +47,15 @@ def recorded_so_far(
     return kept
 
 
-def solve(store: RunStore, config: RunConfig, iteration: int, model: str | None) -> None:
-    """Run the waves of one iteration."""
+def solve(
+    store: RunStore, config: RunConfig, iteration: int, model: str | None, problems: Mapping[str, Problem]
+) -> None:
+    """Run the waves of one iteration; `problems` are the train problems, where they have been read already."""
     started = time.monotonic()
     model = model or model_of(store, config, best_before(store, iteration))
     with open_pool(config) as pool:  # first: its processes start while the model loads
         unsolved = unsolved_before(store, iteration)
-        problems = store.problems(set(unsolved))
+        problems = problems or store.problems(set(unsolved))
         recorded = recorded_so_far(store, config, iteration, problems, unsolved)
         cache = VerdictCache()
         for earlier in range(1, iteration):
@@ -114,10 +116,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--wait", action="store_true", help=WAIT_HELP)
     args = parser.parse_args(argv)
     store = RunStore(args.run_dir)
-    if args.wait:
+    problems: dict[str, Problem] = {}
+
+    def preload() -> None:
         config = store.config()
-        wait_for_go(lambda: preload_engine(base_model(store, config), config.engine))
-    run_program(lambda: solve(store, store.config(), args.iteration, args.model))
+        preload_engine(base_model(store, config), config.engine)
+        problems.update(store.problems(set(store.split()["train"])))
+
+    if args.wait:
+        wait_for_go(preload)
+    run_program(lambda: solve(store, store.config(), args.iteration, args.model, problems))
 
 
 if __name__ == "__main__":

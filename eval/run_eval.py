@@ -89,10 +89,18 @@ def evaluate_model(
         engine.close()
 
 
-def evaluate(store: RunStore, config: RunConfig, split: str, models: Mapping[str, str], out: Path) -> None:
+def read_split(store: RunStore, split: str) -> dict[str, Problem]:
+    """Return the problems of a split, in its order."""
     ids = store.split()[split]
-    problems = store.problems(set(ids))
-    members = [problems[pid] for pid in ids]
+    found = store.problems(set(ids))
+    return {pid: found[pid] for pid in ids}
+
+
+def evaluate(
+    problems: Mapping[str, Problem], config: RunConfig, models: Mapping[str, str], out: Path
+) -> None:  # fmt: skip
+    """Judge the models on the problems; write their rows and, last, their scores."""
+    members = list(problems.values())
     scores: dict[str, Any] = {}
     cache, engine_seconds = VerdictCache(), 0.0
     with open_pool(config) as pool:
@@ -136,14 +144,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error("give either --models or --iterations")
     named = parse_models(args.models or (), parser)
     store = RunStore(args.run_dir)
-    if args.wait:
+    problems: dict[str, Problem] = {}
+
+    def preload() -> None:
         waiting = store.config()
-        wait_for_go(lambda: preload_engine(base_model(store, waiting), waiting.engine))
+        preload_engine(base_model(store, waiting), waiting.engine)
+        problems.update(read_split(store, args.split))
 
     def work() -> None:
         config = store.config()
-        evaluate(store, config, args.split, named or test_models(store, config, args.iterations), args.out)
+        models = named or test_models(store, config, args.iterations)
+        evaluate(problems or read_split(store, args.split), config, models, args.out)
 
+    if args.wait:
+        wait_for_go(preload)
     run_program(work)
 
 
