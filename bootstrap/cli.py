@@ -6,6 +6,7 @@ import argparse
 import datetime as dt
 import logging
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,8 @@ FLAGS = {
 }  # fmt: skip
 """Flag -> the configuration key that it sets."""
 
+OUTPUTS = Path("outputs")
+
 log = logging.getLogger(__name__)
 
 DESCRIPTION = """Teach a language model a language from its own solutions, verified by an interpreter.
@@ -46,7 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("overrides", nargs="*", metavar="key=value", help="any key of the configuration, e.g. sampling.waves=[4,4]")
     add("--config", type=Path, help="YAML of the experiment (default with --resume: the run's own)")
     add("--run-name", help="folder under --output-dir (default: the configuration's file name)")
-    add("--output-dir", type=Path, default=Path("outputs"), help="where runs lie (%(default)s)")
+    add("--output-dir", type=Path, default=OUTPUTS, help="where runs lie (%(default)s)")
     add("--base-model", help="path or hub name of the model to start from")
     add("--target", help="interpreter of the target language: polars_expr, duckdb_sql")
     add("--max-iterations", type=int, help="stop after so many iterations")
@@ -162,6 +165,12 @@ def git_commit() -> str | None:
     return commit.stdout.strip() + ("+" if dirty.stdout.strip() else "")
 
 
+def resume_command(store: RunStore) -> str:
+    """Return the command line that goes on with this run, from the project's root."""
+    place = "" if store.root.parent == OUTPUTS else f" --output-dir {shlex.quote(str(store.root.parent))}"
+    return f"python bootstrap_loop.py --run-name {shlex.quote(store.name)}{place} --resume"
+
+
 def start_folder(store: RunStore, config: RunConfig, language: str) -> None:
     """Write what a run's folder says of itself; `created` and the first commit are kept when it is resumed."""
     now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -170,7 +179,7 @@ def start_folder(store: RunStore, config: RunConfig, language: str) -> None:
         "base_model": config.base_model or "from scratch", "created": now,
         "versions": versions(), "git_commit": git_commit(), "sandbox": sandbox_line(),
         "settings": config.model_dump(mode="json"),
-        "resume_command": f"python bootstrap_loop.py --run-name {store.name} --resume",
+        "resume_command": resume_command(store),
     }  # fmt: skip
     if store.run_file.exists():
         row |= {key: value for key, value in store.run_row().items() if key in ("created", "git_commit")}
@@ -197,12 +206,11 @@ def set_up_logging(store: RunStore) -> None:
     root.handlers = [file, terminal]
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace, store: RunStore) -> None:
     from bootstrap.loop import Loop
     from bootstrap.screen import Screen
     from bootstrap.tracking import Tracker
 
-    store = find_store(args)
     config = resolve(args, store)
     language = check_machine(config)
     store.lock()
@@ -232,7 +240,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser().parse_intermixed_args(argv)
     stop_on_signals()
     try:
-        run(args)
+        store = find_store(args)
+    except UserError as e:
+        log.error("error: %s", e)
+        return USER_ERROR
+    try:
+        run(args, store)
     except (UserError, InterpreterError) as e:
         log.error("error: %s", e)
         return USER_ERROR
@@ -240,8 +253,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.error("error: %s", disk_error(Path(e.filename or "a file of the run"), e))
         return USER_ERROR
     except KeyboardInterrupt:
-        name = args.run_name or (args.config.stem if args.config else "")
-        print(f"\nstopped; nothing finished is lost. Go on with: python bootstrap_loop.py --run-name {name} --resume",
-              file=sys.stderr)  # fmt: skip
+        print(f"\nstopped; nothing finished is lost. Go on with: {resume_command(store)}", file=sys.stderr)
         return INTERRUPTED
     return 0

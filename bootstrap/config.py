@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bootstrap.base_model import FromScratch
 from bootstrap.errors import UserError, nearest
-from bootstrap.records import digest
 
 
 class Section(BaseModel):
@@ -311,10 +310,6 @@ def changed_keys(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
         for key in keys
         if left.get(key) != right.get(key) and not f"{key}.".startswith(free)
     }
-
-
-def settings_digest(config: RunConfig) -> str:
-    return digest(config.model_dump_json())
 
 
 def debug_overrides(config: RunConfig) -> dict[str, Any]:

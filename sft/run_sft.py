@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 METRICS_FILE, CURVE_FILE, ADAPTER_FOLDER = "train_metrics.json", "loss_curve.jsonl", "adapter"
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 RUN_FILE = "run_arguments.json"  # what the trainer checkpoints beside it were made with
-FREE_ON_RESUME = "output_dir experiment_name report_to save_steps save_total_limit resume logging_steps profile_steps"
+FREE_ON_RESUME = (
+    "output_dir experiment_name report_to save_steps save_total_limit resume logging_steps profile_steps wait"
+)
 
 
 def _count(text: str) -> int:
@@ -337,9 +339,7 @@ def main(argv: list[str] | None = None) -> int:
         clock.lap("import")
         metrics = train(args, rows, eval_rows, clock)
         if os.environ.get("RANK", "0") == "0":
-            versions = {
-                name: version(name) for name in ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
-            }
+            versions = {name: version(name) for name in LIBRARIES}
             arguments = {name: str(v) if isinstance(v, Path) else v for name, v in vars(args).items()}
             extra = {"seconds": clock.seconds, "versions": versions, "arguments": arguments}
             write_json(args.output_dir / METRICS_FILE, {**metrics, **extra})

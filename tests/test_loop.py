@@ -148,7 +148,7 @@ def test_ctrl_c_stops_the_children_and_says_how_to_go_on(finished: Path, tmp_pat
     loop.send_signal(signal.SIGINT)
     _, errors = loop.communicate(timeout=30)
     assert loop.returncode == 130
-    assert "--run-name small --resume" in errors
+    assert f"--run-name small --output-dir {tmp_path} --resume" in errors
     assert "Traceback" not in errors
     assert processes_of(tmp_path) == []
 
@@ -190,6 +190,8 @@ def test_resume_iteration_moves_the_later_ones_aside_and_starts_from_the_best_be
 
 def test_resuming_a_finished_run_changes_nothing(finished: Path, tmp_path: Path) -> None:
     run = copy_run(finished, tmp_path)
+    moved = (run / "run.json").read_text().replace(str(finished.parent), str(tmp_path))  # in its resume command
+    (run / "run.json").write_text(moved)
     before = {p: p.read_bytes() for p in run.rglob("*.json*") if "logs" not in p.parts}
     ended = run_loop(finished.parent.parent / "small.yaml", tmp_path, "--resume")
     assert ended.returncode == 0, ended.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import shutil
 import subprocess
@@ -132,6 +133,16 @@ def test_a_resumed_run_ends_with_the_same_bits(base: Path, train_file: Path, tmp
     assert main(flags(base, train_file, cut, *more, "--resume", steps=12)) == 0
     assert weights(whole) == weights(cut)
     assert (whole / "loss_curve.jsonl").read_text() == (cut / "loss_curve.jsonl").read_text()
+
+
+def test_a_run_that_was_started_early_is_resumed_by_one_that_was_not(
+    base: Path, train_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("go\n"))
+    assert main(flags(base, train_file, tmp_path, "--save_steps", "1", "--wait")) == 0
+    (tmp_path / "model.safetensors").unlink()
+    assert main(flags(base, train_file, tmp_path, "--save_steps", "1", "--resume")) == 0
+    assert json.loads((tmp_path / "train_metrics.json").read_text())["resumed_from"]
 
 
 def test_checkpoints_of_another_run_are_refused(
