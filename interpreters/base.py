@@ -69,7 +69,10 @@ class TestCase:
     """One data set of a problem: named input tables, and the table that a right answer returns.
 
     `order_by` names the columns of `expected` whose order the answer must keep, most significant first; rows that are
-    equal in all of them may come in any order. Empty: the answer is a bag of rows.
+    equal in all of them may come in any order. `ties` says the same without naming columns, for sort keys that the
+    answer does not show: sizes of consecutive groups of expected rows; groups come in order, the rows inside one in
+    any. At most one of the two is given; neither: the answer is a bag of rows.
+    `match_names`: False where the statement names no columns; they are then told by their position alone.
     `hidden` tests are never shown to a model, in a prompt or in a repair turn.
     """
 
@@ -79,6 +82,20 @@ class TestCase:
     expected: Table
     order_by: tuple[str, ...] = ()
     hidden: bool = False
+    match_names: bool = True
+    ties: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an order that contradicts itself or the expected rows."""
+        if self.ties and self.order_by:
+            raise ValueError("a test case has order_by and ties: give one of them")
+        require_ties(self.ties, len(self.expected.rows))
+
+
+def require_ties(ties: Sequence[int], height: int) -> None:
+    """Raise ValueError unless `ties` is empty or divides `height` rows into groups."""
+    if ties and (min(ties) < 1 or sum(ties) != height):
+        raise ValueError(f"ties are sizes of groups of rows that add up to the {height} expected rows, not {[*ties]}")
 
 
 class Outcome(StrEnum):
@@ -160,6 +177,10 @@ class Interpreter(Protocol):
 
     def version(self) -> str:
         """Return the engine and its version, e.g. "polars 2.1.0"."""
+        ...
+
+    def sandbox(self) -> str:
+        """Return one line that names the layers of the sandbox in force, see sandbox.py."""
         ...
 
     def execute(self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits) -> Execution:

@@ -1,10 +1,17 @@
 """The equality of results, decided here and nowhere else: the same in training and in evaluation.
 
-* Column names (case-insensitive) and their order must match, and so must the rows, as a bag: duplicates count.
-* With `order_by`, expected rows that are next to each other and equal in all keys form a group; the answer must match
-  group by group, each as a bag, so that ties may come in any order.
-* A boolean is never a number. An integer equals a float or decimal of exactly that value. Two floats, or a float and
-  a decimal, are equal within a relative 1e-6 or an absolute 1e-9. NULL equals NULL, NaN equals NaN, and they differ.
+* Columns match by position. Their names (case-insensitive) must match too, unless the test says that its statement
+  names no columns. Empty results differ when their columns do.
+* Rows match as a bag: duplicates count. With `order_by`, expected rows that are next to each other and equal in all
+  keys form a group; with `ties` the test gives the sizes of the groups. The answer must match group by group, each as
+  a bag, so that ties may come in any order.
+* Values are compared by class, widths aside. A boolean is never a number, a number never its digits, text never
+  bytes. A date differs from the timestamp of its midnight: who was asked for a day and gives a moment answers another
+  question. A column with nothing but NULL fits every class.
+* An integer equals a float or decimal of exactly that value, however large. Two floats, or a float and a decimal, are
+  equal within a relative 1e-6 or an absolute 1e-9, so 0.0 equals -0.0. Two decimals are exact, as amounts are, but
+  with more than 6 digits after the point, as quotients have, a relative 1e-12 is free: engines choose their scale.
+* NULL equals NULL, NaN equals NaN, and they differ.
 * Timestamps are instants in microseconds; one without a zone counts as UTC. Text and bytes are exact. Lists and
   structs are equal when their members are (struct fields by name).
 
@@ -21,10 +28,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from interpreters.base import Column, ColumnType, Table, Value
+from interpreters.base import Column, ColumnType, Table, TestCase, Value, require_ties
 
 RELATIVE = 1e-6
 ABSOLUTE = 1e-9
+AMOUNT_DIGITS = 6  # after the point; a decimal with more is a quotient
+QUOTIENT = Decimal("1e-12")  # relative; engines keep at least 16 digits of one
 
 Number = int | float | Decimal
 Row = tuple[Value, ...]
@@ -35,31 +44,50 @@ _UNTYPED = frozenset({ColumnType.LIST, ColumnType.STRUCT, ColumnType.OTHER})
 _NUMBER = "number"  # stands for a number in the exact part of a row
 
 
-def compare_tables(actual: Table, expected: Table, order_by: Sequence[str] = ()) -> str | None:
-    """Return None when `actual` is a right answer, else one line that says what differs, without any value."""
-    difference = _compare_shape(actual, expected)
+def compare_answer(actual: Table, test: TestCase) -> str | None:
+    """Return what `compare_tables` says about an answer to this test."""
+    return compare_tables(actual, test.expected, test.order_by, ties=test.ties, match_names=test.match_names)
+
+
+def compare_tables(
+    actual: Table,
+    expected: Table,
+    order_by: Sequence[str] = (),
+    *,
+    ties: Sequence[int] = (),
+    match_names: bool = True,
+) -> str | None:
+    """Return None when `actual` is a right answer, else one line that says what differs, without any value.
+
+    Columns are named in it only where names are part of the task. Raises ValueError for an order that does not fit
+    the expected table.
+    """
+    groups = _groups(expected, order_by, ties)
+    labels = expected.names if match_names else [str(position) for position in range(1, len(expected.columns) + 1)]
+    difference = _compare_shape(actual, expected, match_names)
     if difference is not None:
         return difference
     if _same_types(actual, expected) and actual.rows == expected.rows:
         return None
-    difference = _compare_classes(actual, expected)
+    difference = _compare_classes(actual, expected, labels)
     if difference is not None:
         return difference
     if not _equal_bags(actual.rows, expected.rows):
-        return f"the {len(expected.rows)} rows differ in {_where(actual, expected)}"
-    if order_by and not _equal_in_order(actual.rows, expected, order_by):
-        return f"right rows in the wrong order: expected order by {', '.join(order_by)}"
+        return f"the {len(expected.rows)} rows differ in {_where(actual, expected, labels)}"
+    if not all(_equal_bags(actual.rows[start:end], expected.rows[start:end]) for start, end in groups):
+        return f"right rows in the wrong order{f': expected order by {_list(order_by)}' if order_by else ''}"
     return None
 
 
 # -- shape --------------------------------------------------------------------------------------------------------
 
 
-def _compare_shape(actual: Table, expected: Table) -> str | None:
+def _compare_shape(actual: Table, expected: Table, match_names: bool) -> str | None:
     if len(actual.columns) != len(expected.columns):
-        return f"{len(actual.columns)} columns, expected {len(expected.columns)}: {_list(expected.names)}"
-    pairs = list(zip(actual.names, expected.names, strict=True))
-    if any(found.casefold() != wanted.casefold() for found, wanted in pairs):
+        wanted = f": {_list(expected.names)}" if match_names else ""
+        return f"{len(actual.columns)} columns, expected {len(expected.columns)}{wanted}"
+    pairs = zip(actual.names, expected.names, strict=True)
+    if match_names and any(found.casefold() != wanted.casefold() for found, wanted in pairs):
         return f"columns {_list(actual.names)}, expected {_list(expected.names)}"
     if len(actual.rows) != len(expected.rows):
         return f"row count {len(actual.rows)}, expected {len(expected.rows)}"
@@ -86,20 +114,20 @@ def _class_of(value: Value) -> str:
     return type(value).__name__
 
 
-def _compare_classes(actual: Table, expected: Table) -> str | None:
-    for index, column in enumerate(expected.columns):
+def _compare_classes(actual: Table, expected: Table, labels: Sequence[str]) -> str | None:
+    for index, label in enumerate(labels):
         found = {_class_of(row[index]) for row in actual.rows if row[index] is not None}
         wanted = {_class_of(row[index]) for row in expected.rows if row[index] is not None}
         if found and wanted and not found & wanted:
-            return f"column {column.name} holds {_list(sorted(found))}, expected {_list(sorted(wanted))}"
+            return f"column {label} holds {_list(sorted(found))}, expected {_list(sorted(wanted))}"
     return None
 
 
-def _where(actual: Table, expected: Table) -> str:
+def _where(actual: Table, expected: Table, labels: Sequence[str]) -> str:
     """Name the columns that differ on their own; when each fits on its own, their combination is wrong."""
     differing = [
-        column.name
-        for index, column in enumerate(expected.columns)
+        label
+        for index, label in enumerate(labels)
         if not _equal_bags(_project(actual.rows, [index]), _project(expected.rows, [index]))
     ]
     return f"column {_list(differing)}" if differing else "how the columns combine"
@@ -108,16 +136,17 @@ def _where(actual: Table, expected: Table) -> str:
 # -- order --------------------------------------------------------------------------------------------------------
 
 
-def _equal_in_order(rows: Sequence[Row], expected: Table, order_by: Sequence[str]) -> bool:
-    keys = _project(expected.rows, _positions(expected.columns, order_by))
-    start = 0
-    for end in range(1, len(keys) + 1):
-        if end < len(keys) and _equal_bags([keys[end]], [keys[end - 1]]):
-            continue
-        if not _equal_bags(rows[start:end], expected.rows[start:end]):
-            return False
-        start = end
-    return True
+def _groups(expected: Table, order_by: Sequence[str], ties: Sequence[int]) -> list[tuple[int, int]]:
+    """Return start and end of each group of expected rows whose order does not count; none for a bag."""
+    if ties and order_by:
+        raise ValueError("order_by and ties are both given")
+    require_ties(ties, len(expected.rows))
+    if order_by:
+        keys = _project(expected.rows, _positions(expected.columns, order_by))
+        starts = [i for i in range(len(keys)) if i == 0 or not _equal_bags([keys[i]], [keys[i - 1]])]
+    else:
+        starts = list(itertools.accumulate(ties, initial=0))[:-1]
+    return list(zip(starts, [*starts[1:], len(expected.rows)], strict=True)) if starts else []
 
 
 def _positions(columns: Sequence[Column], order_by: Sequence[str]) -> list[int]:
@@ -161,8 +190,8 @@ def _split(value: Value, numbers: list[Number]) -> object:
         return value
     if isinstance(value, bool):
         return ("bool", value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return ("float", repr(value))
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
+        return ("float", repr(float(value)))
     if isinstance(value, int | float | Decimal):
         numbers.append(value)
         return (_NUMBER,)
@@ -179,11 +208,16 @@ def _split(value: Value, numbers: list[Number]) -> object:
 
 
 def _close(a: Number, b: Number) -> bool:
-    if isinstance(a, float) and isinstance(b, float):
-        return math.isclose(a, b, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
-    if isinstance(a, int) or isinstance(b, int) or not (isinstance(a, float) or isinstance(b, float)):
+    if isinstance(a, int) or isinstance(b, int):
         return a == b  # exact in Python, whatever the two classes
+    if isinstance(a, Decimal) and isinstance(b, Decimal):
+        return a == b or (min(_scale(a), _scale(b)) < -AMOUNT_DIGITS and abs(a - b) <= QUOTIENT * max(abs(a), abs(b)))
     return math.isclose(float(a), float(b), rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+
+
+def _scale(value: Decimal) -> int:
+    """Return the exponent of the last digit that is not zero: padding with zeros makes no quotient."""
+    return int(value.normalize().as_tuple().exponent)
 
 
 def _close_rows(a: Numbers, b: Numbers) -> bool:
@@ -211,11 +245,21 @@ def _match(actual: list[Numbers], expected: list[Numbers]) -> bool:
 
 def _neighbours(row: Numbers, actual: list[Numbers]) -> list[int]:
     """Return the indices of close rows. Only a window of the sorted list can be close in the first number."""
-    first = float(row[0])
-    reach = 2 * max(ABSOLUTE, RELATIVE * abs(first))
-    start = bisect_left(actual, (first - reach,))
-    window = itertools.takewhile(lambda index: actual[index][0] <= first + reach, range(start, len(actual)))
+    low, high = _window(row[0])
+    start = bisect_left(actual, (low,))
+    window = itertools.takewhile(lambda index: actual[index][0] <= high, range(start, len(actual)))
     return [index for index in window if _close_rows(row, actual[index])]
+
+
+def _window(number: Number) -> tuple[Number, Number]:
+    """Return bounds of what can be close, with room to spare; an integer is close to itself alone."""
+    if isinstance(number, int):
+        return number, number
+    if isinstance(number, Decimal):
+        reach = 2 * max(Decimal(ABSOLUTE), Decimal(RELATIVE) * abs(number))
+        return number - reach, number + reach
+    spare = 2 * max(ABSOLUTE, RELATIVE * abs(number))
+    return number - spare, number + spare
 
 
 def _augment(root: int, neighbours: list[list[int]], owner: dict[int, int]) -> bool:

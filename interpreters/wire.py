@@ -257,22 +257,52 @@ def table_from_json(row: object, max_cells: int | None = None) -> Table:
     return Table(columns, tuple(zip(*values, strict=True)) if columns else ((),) * height)
 
 
+_TEST_KEYS = frozenset({"tables", "expected", "order_by", "hidden", "match_names", "ties"})
+
+
 def test_case_to_json(test: TestCase) -> dict[str, Any]:
-    return {
+    """Return the JSON. `match_names` and `ties` are written only where set: files without them keep their digests."""
+    row: dict[str, Any] = {
         "tables": {name: table_to_json(table) for name, table in test.tables.items()},
         "expected": table_to_json(test.expected),
         "order_by": list(test.order_by),
         "hidden": test.hidden,
     }
+    if not test.match_names:
+        row["match_names"] = False
+    if test.ties:
+        row["ties"] = list(test.ties)
+    return row
 
 
 def test_case_from_json(row: Mapping[str, Any]) -> TestCase:
     """Return the test case. Raises WireError naming what is wrong."""
     try:
+        if not row.keys() <= _TEST_KEYS:
+            raise WireError(f"a test case has no key {min(row.keys() - _TEST_KEYS)!r}")
         tables = {name: table_from_json(table) for name, table in row["tables"].items()}
-        return TestCase(tables, table_from_json(row["expected"]), tuple(row["order_by"]), row["hidden"])
-    except (KeyError, AttributeError, TypeError) as error:
+        return TestCase(
+            tables, table_from_json(row["expected"]), _tuple_of(str, row, "order_by"), _flag(row, "hidden"),
+            _flag(row, "match_names", True), _tuple_of(int, row, "ties", ()),
+        )  # fmt: skip
+    except WireError:
+        raise
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise WireError(f"not a test case: {type(error).__name__} {error}") from error
+
+
+def _flag(row: Mapping[str, Any], key: str, *default: bool) -> bool:
+    value = row.get(key, *default) if default else row[key]
+    if type(value) is not bool:
+        raise WireError(f"{key} of a test case is not true or false")
+    return value
+
+
+def _tuple_of(kind: type, row: Mapping[str, Any], key: str, *default: tuple[()]) -> tuple[Any, ...]:
+    values = row.get(key, *default) if default else row[key]
+    if not isinstance(values, list | tuple) or any(type(value) is not kind for value in values):
+        raise WireError(f"{key} of a test case is not a list of {kind.__name__}")
+    return tuple(values)
 
 
 # pytest collects names that start with test_; these two are not tests.

@@ -109,6 +109,57 @@ def test_the_json_of_a_test_case_is_plain_and_comes_back_equal() -> None:
     assert test_case_from_json(json.loads(json.dumps(test_case_to_json(test), allow_nan=False))) == test
 
 
+def test_rules_that_are_not_the_usual_ones_come_back_and_the_usual_ones_leave_no_trace() -> None:
+    table = Table((Column("k", ColumnType.INT),), ((1,), (2,), (3,)))
+    plain_row = test_case_to_json(TestCase({"t": table}, table))
+    assert plain_row.keys() == {"tables", "expected", "order_by", "hidden"}
+    test = TestCase({"t": table}, table, match_names=False, ties=(2, 1))
+    row = json.loads(json.dumps(test_case_to_json(test)))
+    assert (row["match_names"], row["ties"]) == (False, [2, 1])
+    assert test_case_from_json(row) == test
+    assert test_case_from_json(plain_row) == TestCase({"t": table}, table)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"match_names": None},
+        {"match_names": 0},
+        {"match_names": "false"},
+        {"hidden": 1},
+        {"ties": [2]},
+        {"ties": [2, 2]},
+        {"ties": [3, 0]},
+        {"ties": [4, -1]},
+        {"ties": [True, 2]},
+        {"ties": [1.0, 2.0]},
+        {"ties": ["1", "2"]},
+        {"ties": 3},
+        {"ties": None},
+        {"ties": {"3": 1}},
+        {"ties": [1, 2], "order_by": ["k"]},
+        {"order_by": "k"},
+        {"order_by": [1]},
+        {"match_name": False},
+        {"expected": None},
+        {"tables": []},
+    ],
+    ids=str,
+)
+def test_nonsense_in_a_test_case_raises_the_typed_error(change: dict[str, Any]) -> None:
+    table = Table((Column("k", ColumnType.INT),), ((1,), (2,), (3,)))
+    with pytest.raises(WireError):
+        test_case_from_json({**test_case_to_json(TestCase({"t": table}, table)), **change})
+
+
+def test_a_test_case_without_its_keys_raises_the_typed_error() -> None:
+    table = Table((Column("k", ColumnType.INT),), ((1,),))
+    row = test_case_to_json(TestCase({"t": table}, table))
+    for key in row:
+        with pytest.raises(WireError):
+            test_case_from_json({name: value for name, value in row.items() if name != key})
+
+
 def test_test_cases_of_a_whole_pool_are_read_in_a_few_seconds() -> None:
     table = Table((Column("k", ColumnType.INT), Column("s", ColumnType.STRING)), ((1, "a"), (2, None)) * 5)
     row = test_case_to_json(TestCase({"t": table, "u": table}, table))
