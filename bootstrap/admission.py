@@ -15,7 +15,7 @@ from bootstrap.records import Problem
 from interpreters import INTERPRETERS, load_interpreter
 from interpreters.base import Interpreter, Table, TestCase
 from interpreters.checking import judge
-from interpreters.compare import compare_tables
+from interpreters.compare import compare_answer
 
 CHUNK = 50
 """Problems per batch of references: how often progress is shown, and how evenly the threads share the work."""
@@ -34,9 +34,9 @@ def interpreters_by_language() -> dict[str, str]:
 def trivial_answer(tests: Sequence[TestCase]) -> str | None:
     """Return the reason when a trivial answer passes every test: an input unchanged, or an empty table."""
     for name in tests[0].tables:
-        if all(compare_tables(t.tables[name], t.expected, t.order_by) is None for t in tests):
+        if all(compare_answer(t.tables[name], t) is None for t in tests):
             return f"the table {name} unchanged is a right answer"
-    if all(compare_tables(Table(t.expected.columns, ()), t.expected, t.order_by) is None for t in tests):
+    if all(compare_answer(Table(t.expected.columns, ()), t) is None for t in tests):
         return "an empty table is a right answer"
     return None
 

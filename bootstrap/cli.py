@@ -21,13 +21,14 @@ from bootstrap.files import disk_error, read_json
 from bootstrap.programs import INTERRUPTED, USER_ERROR, stop_on_signals
 from bootstrap.run_store import FORMAT, RunStore
 from bootstrap.sources import load_source
-from interpreters import load_interpreter
+from interpreters import INTERPRETERS, load_interpreter
 from interpreters.base import InterpreterError
+from interpreters.sandbox import level_of
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "vllm", "polars", "duckdb", "wandb")
 FLAGS = {
     "base_model": "base_model", "target": "target", "max_iterations": "max_iterations", "train_steps": "train.steps",
-    "learning_rate": "train.learning_rate", "target_problems": "target_problems",
+    "learning_rate": "train.learning_rate", "target_problems": "target_problems", "sandbox": "checking.sandbox",
 }  # fmt: skip
 """Flag -> the configuration key that it sets."""
 
@@ -51,11 +52,13 @@ def make_parser() -> argparse.ArgumentParser:
     add("--run-name", help="folder under --output-dir (default: the configuration's file name)")
     add("--output-dir", type=Path, default=OUTPUTS, help="where runs lie (%(default)s)")
     add("--base-model", help="path or hub name of the model to start from")
-    add("--target", help="interpreter of the target language: polars_expr, duckdb_sql")
+    add("--target", help=f"interpreter of the target language: {', '.join(INTERPRETERS)}")
     add("--max-iterations", type=int, help="stop after so many iterations")
     add("--train-steps", type=int, help="optimizer steps per iteration")
     add("--learning-rate", type=float, help="peak learning rate")
     add("--target-problems", type=int, help="stop when so many train problems are solved")
+    add("--sandbox", choices=("required", "unsafe"),
+        help="unsafe: check candidates even where they could read files or reach a network")  # fmt: skip
     add("--no-wandb", action="store_true", help="leave Weights & Biases alone (offline is the default)")
     add("--debug", action="store_true", help="a handful of problems and one iteration, in under a minute")
     add("--resume", action="store_true", help="go on with the run at the first unfinished batch (or start it)")
@@ -128,20 +131,21 @@ def refuse_changes(changed: Mapping[str, tuple[Any, Any]], store: RunStore) -> N
         )
 
 
-def check_machine(config: RunConfig) -> str:
-    """Return the target's language; raise before anything is written when the run cannot work here."""
-    interpreter = load_interpreter(config.target)
-    reason = interpreter.available()
-    interpreter.close()
-    if reason:
-        raise UserError(f"the interpreter {config.target} is not available: {reason}")
+def check_machine(config: RunConfig) -> tuple[str, str]:
+    """Return the target's language and the sandbox's line; raise before anything is written when the run cannot work
+    here."""
+    with load_interpreter(config.target, config.checking.sandbox) as interpreter:
+        reason = interpreter.available()
+        if reason:
+            raise UserError(f"the interpreter {config.target} is not available: {reason}")
+        found = interpreter.language, interpreter.sandbox()
     check_engine_name(config.engine.name)
     load_source(config.source.name, config.source.options, config.seed)  # refuses unknown names
     if config.engine.name == "transformers" and config.base_model is not None:
         from bootstrap.engines.transformers_engine import check_model
 
         check_model(config.base_model)
-    return interpreter.language
+    return found
 
 
 def versions() -> dict[str, str]:
@@ -171,26 +175,27 @@ def resume_command(store: RunStore) -> str:
     return f"python bootstrap_loop.py --run-name {shlex.quote(store.name)}{place} --resume"
 
 
-def start_folder(store: RunStore, config: RunConfig, language: str) -> None:
+def start_folder(store: RunStore, config: RunConfig, language: str, sandbox: str) -> None:
     """Write what a run's folder says of itself; `created` and the first commit are kept when it is resumed."""
     now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
     row = {
         "format": FORMAT, "run": store.name, "target": config.target, "language": language,
         "base_model": config.base_model or "from scratch", "created": now,
-        "versions": versions(), "git_commit": git_commit(), "sandbox": sandbox_line(),
+        "versions": versions(), "git_commit": git_commit(), "sandbox": sandbox,
         "settings": config.model_dump(mode="json"),
         "resume_command": resume_command(store),
     }  # fmt: skip
     if store.run_file.exists():
+        warn_of_lower_sandbox(store.run_row().get("sandbox", ""), sandbox)
         row |= {key: value for key, value in store.run_row().items() if key in ("created", "git_commit")}
     store.write_run(row)
     store.write_config(config.model_dump(mode="json"))
 
 
-def sandbox_line() -> str:
-    from interpreters.confine import sandbox_line as line
-
-    return line()
+def warn_of_lower_sandbox(before: str, now: str) -> None:
+    was, level = level_of(before), level_of(now)
+    if was is not None and level is not None and level < was:
+        log.warning("the sandbox is weaker than it was when this run began. Before: %s. Now: %s", before, now)
 
 
 def set_up_logging(store: RunStore) -> None:
@@ -212,17 +217,17 @@ def run(args: argparse.Namespace, store: RunStore) -> None:
     from bootstrap.tracking import Tracker
 
     config = resolve(args, store)
-    language = check_machine(config)
+    language, sandbox = check_machine(config)
     store.lock()
     set_up_logging(store)
     if args.resume_iteration is not None and store.exists:
         for path in store.move_aside(args.resume_iteration):
             log.info("moved aside: %s", path)
-    start_folder(store, config, language)
-    log.info("run %s, target %s, %s", store.root, config.target, sandbox_line())
+    start_folder(store, config, language, sandbox)
+    log.info("run %s, target %s, %s", store.root, config.target, sandbox)
     if store.stage(store.final, "REPORT") is not None:
         log.info("this run has ended already; it goes on only if --max-iterations or --target-problems is raised")
-    settings = config.model_dump(mode="json")
+    settings = {**config.model_dump(mode="json"), "sandbox": sandbox}
     tracker = Tracker(store.root, store.name, settings, config.wandb.mode, config.wandb.project)
     screen = Screen()
     try:

@@ -84,6 +84,9 @@ class CheckingConfig(Section):
     """Wall time of one candidate over all its tests, until it is killed."""
     memory_mb: int = Field(2048, ge=64)
     """Memory one candidate may add to the libraries'."""
+    sandbox: Literal["required", "unsafe"] = "required"
+    """required: refuse to start where a candidate could read files, reach a network or start processes. unsafe: go on
+    with the layers that there are."""
 
 
 class DatasetConfig(Section):
@@ -199,7 +202,8 @@ class RunConfig(Section):
 
 
 FREE_KEYS = (
-    "max_iterations", "target_problems", "plateau", "wandb", "checking.workers", "engine.device", "controls.parallel",
+    "max_iterations", "target_problems", "plateau", "wandb", "checking.workers", "checking.sandbox", "engine.device",
+    "controls.parallel",
 )  # fmt: skip
 """Settings that a resumed run may change: they decide how long and where it runs, not what its finished stages hold."""
 

@@ -32,7 +32,8 @@ from interpreters.checking import CheckerPool
 def open_pool(config: RunConfig) -> CheckerPool:
     """Return the checkers of the target language, as the configuration sizes them."""
     limits = Limits(seconds=config.checking.seconds, memory_mb=config.checking.memory_mb)
-    return CheckerPool(config.target, config.checking.workers or os.cpu_count() or 1, limits)
+    workers = config.checking.workers or os.cpu_count() or 1
+    return CheckerPool(config.target, workers, limits, config.checking.sandbox)
 
 
 def recorded_so_far(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
 import threading
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
@@ -12,8 +11,10 @@ from dataclasses import dataclass
 
 from interpreters import load_interpreter
 from interpreters.base import Execution, Interpreter, InterpreterError, Limits, Outcome, TestCase, Verdict
-from interpreters.compare import compare_tables
+from interpreters.compare import compare_answer
 from interpreters.replies import clean
+from interpreters.sandbox import SandboxName, Wanted
+from interpreters.worklist import Worklist
 
 WAITING_PER_WORKER = 64  # checks that may wait for a worker before `submit` blocks
 JOIN_SECONDS = 30.0
@@ -31,7 +32,7 @@ def judge(execution: Execution, tests: Sequence[TestCase], interpreter_name: str
         return Verdict(outcome, failed_test, clean(message), execution.seconds, interpreter_name)
 
     for index, (table, test) in enumerate(zip(execution.results, tests, strict=False)):
-        difference = compare_tables(table, test.expected, test.order_by)
+        difference = compare_answer(table, test)
         if difference is not None:
             return verdict(Outcome.WRONG_ANSWER, index, difference)
     if execution.outcome is not Outcome.PASSED:
@@ -69,39 +70,41 @@ class CheckerPool:
     kills what runs (its future raises CancelledError) and ends every process, after a KeyboardInterrupt too.
     """
 
-    def __init__(self, interpreter_name: str, workers: int, limits: Limits) -> None:
+    def __init__(
+        self, interpreter_name: str, workers: int, limits: Limits, sandbox: SandboxName | Wanted = "required"
+    ) -> None:
         if workers < 1:
             raise ValueError(f"a checker pool needs at least one worker, not {workers}")
         self._limits = limits
-        self._interpreters = [load_interpreter(interpreter_name) for _ in range(workers)]
-        self._waiting: queue.Queue[_Submission | None] = queue.Queue(WAITING_PER_WORKER * workers)
+        self._interpreters = [load_interpreter(interpreter_name, sandbox) for _ in range(workers)]
+        self._waiting: Worklist[_Submission] = Worklist(workers, WAITING_PER_WORKER)
         self._closing = threading.Event()
         self._threads = [
-            threading.Thread(target=self._work, args=(one,), name=f"check-{interpreter_name}-{index}", daemon=True)
-            for index, one in enumerate(self._interpreters)
+            threading.Thread(target=self._work, args=(i, one), name=f"check-{interpreter_name}-{i}", daemon=True)
+            for i, one in enumerate(self._interpreters)
         ]
         for thread in self._threads:
             thread.start()
 
     def submit(self, code: str, tests: Sequence[TestCase]) -> Future[Verdict]:
-        """Return a future of the verdict; it raises InterpreterError when the interpreter failed twice."""
-        if self._closing.is_set():
-            raise RuntimeError("the checker pool is closed")
+        """Return a future of the verdict; it raises InterpreterError when the interpreter failed twice.
+
+        Codes of one problem, known by the identity of its tests, go to the worker that has its tables loaded.
+        """
         future: Future[Verdict] = Future()
-        self._waiting.put(_Submission(code, tests, future))
+        if not self._waiting.put(id(tests), _Submission(code, tests, future)):
+            raise RuntimeError("the checker pool is closed")
         return future
 
     def close(self) -> None:
         """Cancel, kill and wait; safe to call twice."""
         self._closing.set()
-        self._drain()
+        for submission in self._waiting.close():
+            submission.future.cancel()
         for interpreter in self._interpreters:
             interpreter.close()
-        for _ in self._threads:
-            self._wake()
         for thread in self._threads:
             thread.join(JOIN_SECONDS)
-        self._drain()
 
     def __enter__(self) -> CheckerPool:
         return self
@@ -109,12 +112,11 @@ class CheckerPool:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _work(self, interpreter: Interpreter) -> None:
+    def _work(self, worker: int, interpreter: Interpreter) -> None:
         with contextlib.suppress(InterpreterError):  # a pool that cannot start says so at its first check
             interpreter.available()  # starts its processes now, beside whatever the caller loads
-        while not self._closing.is_set():
-            submission = self._waiting.get()
-            if submission is not None and submission.future.set_running_or_notify_cancel():
+        while (submission := self._waiting.take(worker)) is not None:
+            if submission.future.set_running_or_notify_cancel():
                 self._check(interpreter, submission)
         interpreter.close()
 
@@ -128,16 +130,3 @@ class CheckerPool:
             submission.future.set_exception(CancelledError())
         else:
             submission.future.set_result(verdict)
-
-    def _drain(self) -> None:
-        while True:
-            try:
-                submission = self._waiting.get_nowait()
-            except queue.Empty:
-                return
-            if submission is not None:
-                submission.future.cancel()
-
-    def _wake(self) -> None:
-        with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(None)

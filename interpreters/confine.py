@@ -1,13 +1,17 @@
 """What a candidate's process may not do. Runs in the forked child, before any code of the candidate.
 
-Covered today: its own session and process group, death with the zygote, no new privileges, limits on address space,
-CPU time, file size, open files and core dumps, no inherited descriptors but its own socket, standard streams on
-/dev/null, an empty environment, an empty folder as working directory; the zygote kills whatever it leaves behind.
+Always: its own session and process group, death with the zygote, no inherited descriptors but its own socket and what
+its runner opened, standard streams on /dev/null, an empty environment, an empty folder as working directory, limits on
+address space, CPU time, file size, open files and core dumps, no new privileges. The zygote kills whatever it leaves.
 
-NOT covered today: reading files, creating empty ones, changing modes and names, the network, starting processes,
-signals to and tracing of processes of the same user (a candidate that kills the zygote may leave its own children
-behind), and, as root, raising the limits again. `lockdown` is the one place where seccomp, Landlock and a private uid
-go; namespaces go where the zygote starts.
+In layers, each where the machine has it (`sandbox.py` says which are in force, by trying attacks): a uid of its own and
+no capabilities (`privileges.py`), no file but the libraries' (`landlock.py`, else an empty root folder), no network, no
+process, no signal and no change of files or limits (`seccomp.py`), and around the zygote namespaces of its own for
+network, processes, mounts and IPC (`namespaces.py`).
+
+NOT covered: faults of the kernel itself, timing and load as a way to signal, and the reading of library files. This
+bounds what a model writes by accident or by reward hacking; against an adversary with a kernel exploit, put the whole
+program into a virtual machine.
 """
 
 from __future__ import annotations
@@ -17,13 +21,19 @@ import math
 import os
 import resource
 import signal
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
-SOCKET = 3  # the only descriptor of a candidate's process beside the standard streams
+from interpreters import landlock, privileges, seccomp
+
+SOCKET = 3  # the descriptor of a candidate's process on which requests and replies pass
 MAX_OPEN_FILES = 64
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_DATA = ("/usr/share/zoneinfo", "/etc/localtime", "/proc/self/status", "/sys/fs/cgroup", "/dev/null", "/dev/urandom")
 
 
 def _prctl(option: int, value: int) -> None:
@@ -54,13 +64,29 @@ def separate(connection: int, zygote: int) -> None:
     os.environ.clear()
 
 
+def library_paths() -> tuple[str, ...]:
+    """Return what a candidate's process may read: the interpreter's libraries, time zones, nothing of the project."""
+    project = Path(__file__).resolve().parent.parent
+    libraries = {sys.prefix + "/lib", sys.base_prefix + "/lib", *(p for p in sys.path if p)}
+    kept = {path for path in libraries if Path(path) != project and Path(path).exists()}
+    outermost = [path for path in kept if not any(other in Path(path).parents for other in map(Path, kept))]
+    return tuple(sorted(outermost)) + tuple(path for path in _DATA if Path(path).exists())
+
+
+def prepare(layers: Collection[str]) -> None:
+    """Do in the zygote what its children would all have to do."""
+    if "unprivileged" in layers:
+        privileges.clear_bounding_set()
+    if "seccomp" in layers:
+        seccomp.prepare()
+
+
 def _address_space() -> int:
     with open("/proc/self/statm", "rb", buffering=0) as statm:
         return int(statm.read(64).split()[0]) * resource.getpagesize()
 
 
-def lockdown(memory_mb: int, cpu_seconds: float) -> None:
-    """Give up every right that running a candidate does not need; the memory comes on top of what is mapped now."""
+def _limit(memory_mb: int, cpu_seconds: float) -> None:
     cpu = math.ceil(cpu_seconds) + 1
     for kind, limit in (
         (resource.RLIMIT_AS, _address_space() + memory_mb * 2**20),
@@ -70,12 +96,18 @@ def lockdown(memory_mb: int, cpu_seconds: float) -> None:
         (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
     ):
         resource.setrlimit(kind, (limit, limit))
+
+
+def lockdown(memory_mb: int, cpu_seconds: float, layers: Collection[str], readable: Sequence[str]) -> None:
+    """Give up every right that running a candidate does not need; the memory comes on top of what is mapped now.
+
+    `layers` are those that `sandbox.py` found to work here. Raises OSError when one of them fails all the same.
+    """
+    _limit(memory_mb, cpu_seconds)
+    if "unprivileged" in layers or "chroot" in layers:
+        privileges.drop(privileges.private_uid(), "." if "chroot" in layers else None)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-
-
-def sandbox_line() -> str:
-    """Return one line that names the layers in force, for the terminal and for a run's metadata."""
-    return (
-        "sandbox: basic (process and session per candidate, kill at the deadline, rlimits, empty environment, "
-        "no_new_privs; seccomp no, landlock no, namespaces no, private uid no)"
-    )
+    if "landlock" in layers:
+        landlock.restrict(readable)
+    if "seccomp" in layers:
+        seccomp.install()

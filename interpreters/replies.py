@@ -13,6 +13,8 @@ from interpreters.base import Execution, InterpreterError, Limits, Outcome, Tabl
 from interpreters.candidate import LENGTH, MESSAGE_LENGTH
 from interpreters.wire import WireError, parse_untrusted, table_from_json
 
+PATIENCE = 4.0  # a job may take so many times its limit in wall time, when it had to wait for a processor
+
 # What a child may say about its own job; all other outcomes are for the parent to decide.
 _CLAIMS = {
     outcome.value: outcome
@@ -41,24 +43,35 @@ def clean(text: str) -> str:
 class Replies:
     """The replies of one child to its jobs, job after job. `tests_of_jobs` says how many tables each job owes."""
 
-    def __init__(self, tests_of_jobs: Sequence[int], limits: Limits) -> None:
+    def __init__(self, tests_of_jobs: Sequence[int], limits: Limits, started: bool = False) -> None:
         self.executions: list[Execution] = []
-        self.started = False
+        self.started = started
+        self.broken = False  # a reply was not in the wire format: the child is no good any more
         self._tests = tests_of_jobs
         self._limits = limits
         self._buffer = bytearray()
         self._results: list[Table] = []
         self._bytes_of_job = 0
         self._since = time.monotonic()
+        self._extra = 0.0
+        self._waited_before = 0.0
+        if started:
+            self._skip_empty_jobs()
 
     @property
     def complete(self) -> bool:
-        return len(self.executions) == len(self._tests)
+        return self.started and len(self.executions) == len(self._tests)
 
     @property
     def deadline(self) -> float:
         """Return when the current job must have ended, on the monotonic clock."""
-        return self._since + self._limits.seconds
+        return self._since + self._limits.seconds + self._extra
+
+    def extend(self, waited: float) -> bool:
+        """Move the deadline by what the child has waited for a processor; say whether that leaves time."""
+        most = (PATIENCE - 1) * self._limits.seconds
+        self._extra = min(max(waited - self._waited_before, self._extra), most)
+        return self.deadline > time.monotonic()
 
     def feed(self, chunk: bytes) -> bool:
         """Take what was read; return False when nothing that follows can be used."""
@@ -80,9 +93,12 @@ class Replies:
         now = time.monotonic()
         self.executions.append(Execution(outcome, tuple(self._results), clean(message), now - self._since))
         self._results, self._bytes_of_job, self._since = [], 0, now
+        self._waited_before += self._extra
+        self._extra = 0.0
         self._skip_empty_jobs()
 
     def _fail(self, outcome: Outcome, message: str) -> bool:
+        self.broken = True
         self.end_job(outcome, message)
         return False
 

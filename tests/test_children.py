@@ -220,8 +220,10 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 PARENT = """
+import signal
 from pathlib import Path
 from bootstrap.children import ChildRunner, Command
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it, as nohup does
 ChildRunner().run([Command("sleeper", tuple({words!r}), Path({log!r}))], lambda *seen: None)
 """
 

@@ -14,6 +14,7 @@ import pytest
 from interpreters import load_interpreter
 from interpreters.base import Column, ColumnType, Execution, Interpreter, Limits, Outcome, Table, TestCase
 from interpreters.checking import check
+from interpreters.sandbox import Wanted
 
 FAST = Limits(seconds=0.6, memory_mb=512, output_bytes=2**20, cells=5_000)
 SENTINEL = "expected-sentinel-7391"
@@ -29,6 +30,13 @@ def polars() -> Iterator[Interpreter]:
     loaded = load_interpreter("polars_expr")
     yield loaded
     loaded.close()
+
+
+@pytest.fixture(scope="module")
+def unlocked() -> Iterator[Interpreter]:
+    """The same without any layer that a kernel may lack: what is left must hold for itself."""
+    with load_interpreter("polars_expr", Wanted(frozenset(), required=False)) as loaded:
+        yield loaded
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +65,10 @@ def marked(word: str) -> list[int]:
             if f"{word}\0".encode() in entry.read_bytes():
                 found.append(int(entry.parent.name))
     return found
+
+
+def zygotes_of_this_process() -> set[int]:
+    return {*marked("interpreters.polars_runner")} & {*marked(f"\0{os.getpid()}")}
 
 
 # -- claims of success --------------------------------------------------------------------------------------------
@@ -209,6 +221,7 @@ def test_the_expected_values_are_nowhere_in_the_process(polars: Interpreter, pla
         while frame is not None:
             seen.append(dict(frame.f_locals)); frame = frame.f_back
         seen += [o for o in gc.get_objects() if type(o) in (dict, list, tuple, set, frozenset)]
+        seen += [row for value in list(globals().values()) if type(value) is pl.DataFrame for row in value.rows()]
         texts = [x for o in seen for x in (list(o.values()) if type(o) is dict else o) if type(x) is str]
         found = any({SENTINEL[::-1]!r} in text[::-1] for text in texts)
         result = pl.DataFrame({{'a': ['yes' if found else 'no']}})
@@ -221,27 +234,33 @@ def test_the_expected_values_are_nowhere_in_the_process(polars: Interpreter, pla
     assert (verdict.outcome, verdict.failed_test) == (Outcome.WRONG_ANSWER, 1)
 
 
-def test_the_environment_is_empty_and_nothing_of_ours_was_in_it(
-    polars: Interpreter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    attack = "result = pl.DataFrame({'a': [repr(dict(os.environ)) + open('/proc/self/environ').read()]})"
-    seen = text_of(run(polars, attack))
-    assert seen.startswith("{}")
-    names = {entry.partition("=")[0] for entry in seen[2:].split("\0") if entry}
+def test_the_environment_is_empty_and_nothing_of_ours_was_in_it(polars: Interpreter, unlocked: Interpreter) -> None:
+    assert text_of(run(polars, "result = pl.DataFrame({'a': [repr(dict(os.environ))]})")) == "{}"
+    attack = "result = pl.DataFrame({'a': [open('/proc/self/environ').read()]})"
+    execution = run(polars, attack)
+    assert (execution.outcome, execution.results) == (Outcome.RUNTIME_ERROR, ())
+    assert "Permission" in execution.message
+    names = {entry.partition("=")[0] for entry in text_of(run(unlocked, attack)).split("\0") if entry}
     assert names <= {"PATH", "TZ", "LC_ALL", "PYTHONHASHSEED", "POLARS_MAX_THREADS", "_RJEM_MALLOC_CONF"}
 
 
-def test_only_the_own_socket_and_null_streams_are_open(polars: Interpreter) -> None:
+def test_only_the_own_socket_and_null_streams_are_open(unlocked: Interpreter) -> None:
     attack = "result = pl.DataFrame({'a': [' '.join(os.readlink(f'/proc/self/fd/{n}') for n in range(4))]})"
-    streams = text_of(run(polars, attack)).split()
+    streams = text_of(run(unlocked, attack)).split()
     assert streams[:3] == ["/dev/null"] * 3 and streams[3].startswith("socket:")
 
 
-def test_the_working_directory_is_empty_for_every_candidate(polars: Interpreter) -> None:
+def test_the_working_directory_is_empty_for_every_candidate(unlocked: Interpreter) -> None:
     attack = "before = os.listdir('.')\nos.mkdir('left'); open('x', 'w')\nresult = pl.DataFrame({'a': [repr(before)]})"
-    assert [text_of(run(polars, attack)) for _ in range(2)] == ["[]", "[]"]
-    run(polars, "os.rmdir(os.getcwd())")
-    assert text_of(run(polars, attack)) == "[]"
+    assert [text_of(run(unlocked, attack)) for _ in range(2)] == ["[]", "[]"]
+    run(unlocked, "os.rmdir(os.getcwd())")
+    assert text_of(run(unlocked, attack)) == "[]"
+
+
+@pytest.mark.parametrize("code", ["os.listdir('.')", "os.mkdir('left')", "open('x', 'w')", "os.rmdir(os.getcwd())"])
+def test_not_even_the_working_directory_can_be_used(polars: Interpreter, code: str) -> None:
+    execution = run(polars, code)
+    assert execution.outcome is Outcome.RUNTIME_ERROR and "Permission" in execution.message
 
 
 def test_the_project_is_not_on_the_path(polars: Interpreter) -> None:
@@ -266,12 +285,19 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("number", [9, 15, 19])
-def test_a_signal_to_the_zygote_is_a_failed_candidate(polars: Interpreter, number: int) -> None:
-    assert run(polars, f"os.kill(os.getppid(), {number})").outcome is Outcome.NO_RESULT
+def test_a_signal_to_the_zygote_is_a_failed_candidate(
+    polars: Interpreter, unlocked: Interpreter, number: int
+) -> None:  # fmt: skip
+    attack = f"os.kill(os.getppid(), {number})"
+    execution = run(polars, attack)
+    assert execution.outcome is Outcome.RUNTIME_ERROR and "not permitted" in execution.message
+    assert run(unlocked, attack).outcome is Outcome.NO_RESULT
+    assert check(unlocked, RIGHT, TESTS, FAST).passed
 
 
 def test_hostile_candidates_leave_no_process_and_no_descriptor(polars: Interpreter) -> None:
     run(polars, "result = t")
+    processes = zygotes_of_this_process()
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     for number in range(50):
         limits = Limits(seconds=0.15, memory_mb=256)
@@ -279,5 +305,4 @@ def test_hostile_candidates_leave_no_process_and_no_descriptor(polars: Interpret
     assert check(polars, RIGHT, TESTS, FAST).passed
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
     assert marked(LEFT_BEHIND) == []
-    zygotes_of_this_process = set(marked("interpreters.polars_runner")) & set(marked(f"\0{os.getpid()}"))
-    assert len(zygotes_of_this_process) == 1  # a fork of it would carry the same command line
+    assert zygotes_of_this_process() == processes  # a fork of the zygote would carry its command line

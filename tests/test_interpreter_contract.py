@@ -12,7 +12,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,11 @@ SAMPLES = {
         no_select="SELECT 1 AS a; SELECT 2 AS a",
     ),
 }
+SAMPLES["duckdb_script"] = replace(
+    SAMPLES["duckdb_sql"],
+    right="CREATE TABLE x AS SELECT shop, units FROM sales; SELECT shop, sum(units) AS units FROM x GROUP BY shop;",
+    no_select="COPY sales TO 'sales.csv'; SELECT 1 AS a",
+)
 
 
 @pytest.fixture(scope="module", params=sorted(INTERPRETERS))

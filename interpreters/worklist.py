@@ -1,0 +1,68 @@
+"""Work for several threads, where work of one kind goes to one thread as long as that is fair.
+
+Checks of one problem have the same kind: the thread that has loaded its tables is the one to go on with it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+KINDS_REMEMBERED = 64  # per worker
+UNFAIR = 8  # items by which the list of a worker may be longer than the shortest, before its kind goes elsewhere
+
+Item = TypeVar("Item")
+
+
+class Worklist(Generic[Item]):
+    """Bounded lists, one per worker. A worker whose own list is empty takes from the end of the longest."""
+
+    def __init__(self, workers: int, waiting_per_worker: int) -> None:
+        self._lists: list[deque[tuple[Hashable, Item]]] = [deque() for _ in range(workers)]
+        self._homes: OrderedDict[Hashable, int] = OrderedDict()
+        self._room = waiting_per_worker * workers
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, kind: Hashable, item: Item) -> bool:
+        """Add an item, waiting for room; return False when the list has been closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or sum(map(len, self._lists)) < self._room)
+            if self._closed:
+                return False
+            self._lists[self._choose(kind)].append((kind, item))
+            self._changed.notify_all()
+        return True
+
+    def _choose(self, kind: Hashable) -> int:
+        lengths = [len(one) for one in self._lists]
+        home = self._homes.pop(kind, None)
+        if home is None or lengths[home] > min(lengths) + UNFAIR:
+            home = lengths.index(min(lengths))
+        self._homes[kind] = home
+        while len(self._homes) > KINDS_REMEMBERED * len(self._lists):
+            self._homes.popitem(last=False)
+        return home
+
+    def take(self, worker: int) -> Item | None:
+        """Return the next item for a worker, waiting for one; None when the list has been closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or any(self._lists))
+            if self._closed:
+                return None
+            own = self._lists[worker]
+            _, item = own.popleft() if own else max(self._lists, key=len).pop()
+            self._changed.notify_all()
+            return item
+
+    def close(self) -> list[Item]:
+        """Wake everybody; return what nobody has taken."""
+        with self._changed:
+            self._closed = True
+            left = [item for one in self._lists for _, item in one]
+            for one in self._lists:
+                one.clear()
+            self._changed.notify_all()
+        return left
