@@ -113,7 +113,7 @@ class CheckerPool:
         self.close()
 
     def _work(self, worker: int, interpreter: Interpreter) -> None:
-        with contextlib.suppress(InterpreterError):  # a pool that cannot start says so at its first check
+        with contextlib.suppress(Exception):  # whatever it is, the first check raises it into its future
             interpreter.available()  # starts its processes now, beside whatever the caller loads
         while (submission := self._waiting.take(worker)) is not None:
             if submission.future.set_running_or_notify_cancel():

@@ -145,8 +145,8 @@ def _groups(expected: Table, order_by: Sequence[str], ties: Sequence[int]) -> li
         keys = _project(expected.rows, _positions(expected.columns, order_by))
         starts = [i for i in range(len(keys)) if i == 0 or not _equal_bags([keys[i]], [keys[i - 1]])]
     else:
-        starts = list(itertools.accumulate(ties, initial=0))[:-1]
-    return list(zip(starts, [*starts[1:], len(expected.rows)], strict=True)) if starts else []
+        starts = list(itertools.accumulate(ties[:-1], initial=0)) if ties else []
+    return list(itertools.pairwise([*starts, len(expected.rows)]))
 
 
 def _positions(columns: Sequence[Column], order_by: Sequence[str]) -> list[int]:

@@ -13,6 +13,7 @@ from bootstrap.records import Problem
 
 SOURCES = {
     "table_pipelines": "bootstrap.sources.table_pipelines:TablePipelines",
+    "text2sql": "bootstrap.sources.text2sql:Text2Sql",
     "jsonl": "bootstrap.sources.jsonl_problems:JsonlProblems",
 }
 
