@@ -11,7 +11,6 @@ import ctypes
 import errno
 import functools
 import os
-from pathlib import Path
 
 from interpreters import linux
 
@@ -42,7 +41,7 @@ def private_uid() -> int:
     wall by itself. The number follows from the process id and its namespace: siblings differ as long as their ids
     do not differ by a multiple of 4000, and children of two namespaces hardly ever meet.
     """
-    namespace = Path("/proc/self/ns/pid").stat().st_ino
+    namespace = os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116  # a Path costs 0.2 ms in a fresh child
     return PRIVATE_UIDS[(os.getpid() + namespace * 2654435761) % len(PRIVATE_UIDS)]
 
 

@@ -90,16 +90,22 @@ class Zygote:
                 return
             log.warning("the zygote of %s ended with status %s; starting another", self._runner_module, status)
             self._stop()
-        with tempfile.TemporaryFile() as errors:
-            with self._lock:
-                self._require_open()  # again: `close` may have come meanwhile
-                self._spawn(errors)
-            try:
-                self._await_ready(errors)
-                self._test_itself()
-            except BaseException:
-                self._stop()
-                raise
+        try:
+            with tempfile.TemporaryFile() as errors:
+                self._start(errors)
+        except OSError as error:  # no room, no processes left: ours, never the candidate's
+            raise InterpreterError(f"the zygote of {self._runner_module} cannot be started: {error}") from error
+
+    def _start(self, errors: IO[bytes]) -> None:
+        with self._lock:
+            self._require_open()  # again: `close` may have come meanwhile
+            self._spawn(errors)
+        try:
+            self._await_ready(errors)
+            self._test_itself()
+        except BaseException:
+            self._stop()
+            raise
 
     def _require_open(self) -> None:
         if self._closed:
@@ -126,9 +132,11 @@ class Zygote:
         word, _, text = answer.decode("utf-8", "replace").partition(" ")
         if word == "ready":
             told = json.loads(text)
-            self.version = told["version"]
-            self.sandbox = Sandbox(told["layers"], told["missing"], tuple(told["holes"]))
-            refusal = self.sandbox.refusal()
+            sandbox = Sandbox(told["layers"], told["missing"], tuple(told["holes"]))
+            if self.version and sandbox.level < self.sandbox.level:
+                log.warning("a new zygote has a weaker sandbox: %s. Before: %s", sandbox.line(), self.sandbox.line())
+            self.version, self.sandbox = told["version"], sandbox
+            refusal = sandbox.refusal()
             if refusal and self._wanted.required:
                 raise InterpreterUnavailable(refusal)
             return

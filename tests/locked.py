@@ -8,19 +8,30 @@ import json
 import os
 import select
 import signal
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
-from interpreters import linux, privileges, seccomp
+from interpreters import landlock, linux, privileges, seccomp
+from interpreters.syscall_numbers import NUMBERS
 
+PR_SET_DUMPABLE = 4
+PARENT = os.getpid()
 PLAIN_UID = 65534
+SYSTEM = ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/proc/self", "/dev/null", "/no/such/path"]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-USERS = [pytest.param(None, id="root", marks=needs_root), pytest.param(PLAIN_UID, id="plain user")]
+USERS = [
+    pytest.param(None, id="root", marks=needs_root),
+    pytest.param(os.geteuid() or PLAIN_UID, id="plain user"),
+]
+as_users = pytest.mark.parametrize("uid", USERS)
+needs_landlock = pytest.mark.skipif(landlock.abi() == 0, reason="this kernel has no Landlock")
 
 Layer = Callable[[], object]
 
@@ -30,6 +41,42 @@ def drop_privileges() -> None:
 
 
 SECCOMP: tuple[Layer, ...] = (linux.set_no_new_privs, seccomp.install)
+
+
+def call(name: str, *arguments: int) -> int:
+    return linux.syscall(name, NUMBERS[os.uname().machine][name], *arguments)
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Two folders that everybody may change as far as the file system is concerned; `inside` may be read."""
+
+    inside: Path
+    outside: Path
+
+    @property
+    def landlock(self) -> tuple[Layer, ...]:
+        return (linux.set_no_new_privs, lambda: landlock.restrict([*SYSTEM, str(self.inside)]))
+
+    @property
+    def all_layers(self) -> tuple[Layer, ...]:
+        return (drop_privileges, *self.landlock, seccomp.install)
+
+
+@contextlib.contextmanager
+def open_folders() -> Iterator[Folders]:
+    """Make folders that belong to the plain user: permissions do not stop an attack then."""
+    with tempfile.TemporaryDirectory() as parent:
+        root = Path(parent)
+        made = Folders(root / "inside", root / "outside")
+        for folder in (made.inside, made.outside):
+            folder.mkdir()
+            (folder / "file").write_text("content")
+        for path in [root, *root.rglob("*")]:
+            path.chmod(0o777)
+            if os.geteuid() == 0:
+                os.chown(path, PLAIN_UID, PLAIN_UID)
+        yield made
 
 
 @dataclass(frozen=True)
@@ -98,6 +145,7 @@ def _live(attack: Callable[[], object], layers: Sequence[Layer], uid: int | None
             os.setgroups([])
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
+            linux.prctl(PR_SET_DUMPABLE, 1)  # as a program that this user has started
         for layer in layers:
             layer()
         report = {"value": attack()}
@@ -109,5 +157,5 @@ def _live(attack: Callable[[], object], layers: Sequence[Layer], uid: int | None
         report = {"broken": traceback.format_exc()}
     finally:
         with contextlib.suppress(OSError):
-            os.write(writing, json.dumps(report).encode())
+            os.write(writing, json.dumps(report, default=repr).encode())
         os._exit(0)

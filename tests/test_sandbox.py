@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from support import run_loop, small_config
 
 from bootstrap.cli import warn_of_lower_sandbox
 from interpreters import load_interpreter
-from interpreters.base import Column, ColumnType, Limits, Outcome, Table
+from interpreters.base import Column, ColumnType, InterpreterError, Limits, Outcome, Table
 from interpreters.sandbox import LAYERS, Level, Sandbox, Wanted, level_of, wanted
 
 INPUT = Table((Column("a", ColumnType.INT),), ((1,), (2,)))
@@ -105,3 +106,9 @@ def test_a_run_says_on_which_sandbox_it_rests(tmp_path: Path) -> None:
     row = json.loads((tmp_path / "r" / "run.json").read_text())
     assert level_of(row["sandbox"]) is not None
     assert row["sandbox"] in done.stderr
+
+
+def test_a_full_disk_is_our_failure_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "there is no such folder"))
+    with load_interpreter("polars_expr") as interpreter, pytest.raises(InterpreterError, match="cannot be started"):
+        interpreter.execute(RIGHT["polars_expr"], [{"t": INPUT}], Limits())
