@@ -17,6 +17,13 @@ RULES = {
         "python",
     ),
     "duckdb": ("DuckDB SQL", "Write exactly one SELECT statement.", "sql"),
+    "postgres": ("PostgreSQL", "Write exactly one SELECT statement.", "sql"),
+    "ibis": (
+        "Ibis (Python)",
+        "Write one Ibis table expression. `ibis`, `_`, the selectors as `s` and the tables are there; import nothing, "
+        "execute nothing.",
+        "python",
+    ),
 }
 """Language -> name in prompts, the rule for answers, name of the fenced block."""
 

@@ -7,17 +7,21 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from ibis.expr.types import Table
 from support import pipeline_problems
 
 from bootstrap.admission import admit, interpreters_by_language, trivial_answer
 from bootstrap.errors import UserError
+from bootstrap.prompts import RULES
 from bootstrap.records import Problem
 from bootstrap.sources import load_source
 from bootstrap.sources.pipelines.generate import STEP_KINDS, draw_pipeline, mutants, survives
 from bootstrap.sources.pipelines.steps import AmbiguousStepError, Frame, FrameColumn, Sort, Top
-from interpreters import load_interpreter
+from bootstrap.sources.pipelines.tables import INT_NAMES, NEW_NAMES, TEXT_NAMES
+from bootstrap.sources.table_pipelines import RENDERERS
+from interpreters import INTERPRETERS, load_interpreter
 from interpreters.base import Limits
-from interpreters.checking import CheckerPool
+from interpreters.checking import CheckerPool, judge
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +34,30 @@ def test_polars_and_duckdb_agree_on_every_problem(problems: list[Problem]) -> No
     admitted, quarantined = admit(problems, 2, lambda done, total: None)
     assert quarantined == {}
     assert len(admitted) == len(problems)
-    assert set(interpreters_by_language()) >= {"polars", "duckdb"}
+    assert set(interpreters_by_language()) >= {"polars", "duckdb", "ibis"}
+
+
+CHECKED_BY = [name for name in INTERPRETERS if load_interpreter(name).language in RENDERERS]  # starts none of them
+
+
+@pytest.mark.parametrize("name", CHECKED_BY)
+def test_every_interpreter_gives_what_the_steps_mean(name: str) -> None:
+    options = {"count": 120, "length_weights": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], "data_sets": 2}
+    drawn = [p for seed in (21, 22) for p in load_source("table_pipelines", options, seed).load()]
+    with load_interpreter(name) as interpreter:
+        jobs = [(p.references[interpreter.language], [test.tables for test in p.tests]) for p in drawn]
+        executions = interpreter.execute_trusted(jobs)
+    verdicts = [judge(execution, p.tests, name) for execution, p in zip(executions, drawn, strict=True)]
+    assert [(job[0], v.message) for job, v in zip(jobs, verdicts, strict=True) if not v.passed] == []
+
+
+def test_every_rendered_language_has_its_words_for_prompts() -> None:
+    assert RENDERERS.keys() <= RULES.keys()
+
+
+def test_no_column_is_called_as_a_method_of_ibis_tables() -> None:
+    """The Ibis references write `_.name`, which would be the method."""
+    assert [name for name in (*INT_NAMES, *TEXT_NAMES, *NEW_NAMES) if hasattr(Table, name)] == []
 
 
 def test_the_same_seed_gives_the_same_problems_and_another_gives_others() -> None:

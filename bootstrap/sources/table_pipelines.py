@@ -17,17 +17,19 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bootstrap.errors import UserError, nearest
 from bootstrap.records import Problem, digest
-from bootstrap.sources.pipelines import duckdb_code, polars_code
+from bootstrap.sources.pipelines import duckdb_code, ibis_code, polars_code, postgres_code
 from bootstrap.sources.pipelines.generate import STEP_KINDS, Pipeline, draw_pipeline
-from bootstrap.sources.pipelines.steps import Frame, Step
+from bootstrap.sources.pipelines.steps import Frame, FrameColumn, Step
 from bootstrap.sources.pipelines.wording import describe
 from interpreters.base import Column, ColumnType, Table, TestCase
 
-RENDERERS: dict[str, Callable[[tuple[Step, ...]], str]] = {
+RENDERERS: dict[str, Callable[[tuple[Step, ...], tuple[FrameColumn, ...]], str]] = {
     "polars": polars_code.render,
     "duckdb": duckdb_code.render,
+    "postgres": postgres_code.render,
+    "ibis": ibis_code.render,
 }
-"""Language -> how its reference is written."""
+"""Language -> how its reference is written, from the steps and the columns of `df`."""
 
 TYPES = {"int": ColumnType.INT, "float": ColumnType.FLOAT, "text": ColumnType.STRING}
 
@@ -83,6 +85,7 @@ def make_problem(pipeline: Pipeline) -> Problem:
     statement = describe(pipeline.steps)
     family = " ".join(statement.lower().split())
     visible = (len(pipeline.tables) + 1) // 2
+    columns = pipeline.tables[0].columns
     tests = tuple(
         TestCase({"df": as_table(table)}, as_table(result), result.order, hidden=i >= visible)
         for i, (table, result) in enumerate(zip(pipeline.tables, pipeline.results, strict=True))
@@ -94,7 +97,7 @@ def make_problem(pipeline: Pipeline) -> Problem:
         family=family,
         source="table_pipelines",
         difficulty=len(pipeline.steps),
-        references={language: render(pipeline.steps) for language, render in RENDERERS.items()},
+        references={language: render(pipeline.steps, columns) for language, render in RENDERERS.items()},
     )
 
 

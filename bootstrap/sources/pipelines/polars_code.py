@@ -10,6 +10,7 @@ from bootstrap.sources.pipelines.steps import (
     Distinct,
     Drop,
     Fill,
+    FrameColumn,
     Group,
     Keep,
     Missing,
@@ -66,6 +67,6 @@ def render_step(step: Step) -> str:
     raise TypeError(f"no Polars code for {step!r}")
 
 
-def render(steps: tuple[Step, ...]) -> str:
+def render(steps: tuple[Step, ...], columns: tuple[FrameColumn, ...]) -> str:
     """Return the whole chain."""
     return "df" + "".join(render_step(step) for step in steps)

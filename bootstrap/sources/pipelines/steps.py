@@ -339,3 +339,10 @@ def apply_steps(steps: tuple[Step, ...], frame: Frame) -> Frame:
     for step in steps:
         frame = step.apply(frame)
     return frame
+
+
+def final_order(steps: tuple[Step, ...], columns: tuple[FrameColumn, ...]) -> tuple[str, bool] | None:
+    """Return the column and direction of the order that holds after all steps, if one does."""
+    order = apply_steps(steps, Frame(columns, ())).order
+    directions = [step.descending for step in steps if isinstance(step, Sort | Top)]
+    return (order[0], directions[-1]) if order else None
