@@ -22,7 +22,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from interpreters import landlock, privileges, seccomp
@@ -41,11 +41,11 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
 
 
-def die_with_parent(parent: int, last_signal: int) -> None:
+def die_with_parent(parent: int, last_signal: int, leave: Callable[[int], object] = os._exit) -> None:
     """Ask the kernel for a signal when the parent's thread ends; the parent may have ended before the question."""
     _prctl(_PR_SET_PDEATHSIG, last_signal)
     if os.getppid() != parent:
-        os._exit(1)
+        leave(1)
 
 
 def adopt_orphans() -> None:
@@ -56,12 +56,13 @@ def adopt_orphans() -> None:
 def separate(connection: int, zygote: int) -> None:
     """Cut the fresh child off from the zygote: session, descriptors, environment. `connection` becomes SOCKET."""
     os.setsid()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _LIBC.signal(signal.SIGTERM, None)  # SIG_DFL; Python's own function takes ten times as long here
     die_with_parent(zygote, signal.SIGKILL)
     if connection != SOCKET:
         os.dup2(connection, SOCKET)
     os.closerange(SOCKET + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    os.environ.clear()
+    if os.environ:
+        os.environ.clear()
 
 
 def library_paths() -> tuple[str, ...]:

@@ -20,6 +20,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from interpreters import namespaces
+from interpreters import huge_pages, namespaces
 from interpreters.candidate import Runner, live, read_inputs
 from interpreters.confine import adopt_orphans, die_with_parent, library_paths, prepare
 from interpreters.probe import find_sandbox
@@ -38,11 +39,19 @@ SWEEP_SECONDS = 3.0
 
 def main(control_fd: int, runner_module: str, folder: str, parent: int, layers: Sequence[str]) -> None:
     """Serve until the parent closes its end, then kill what is left."""
-    control = socket.socket(fileno=control_fd)
-    die_with_parent(parent, signal.SIGTERM)
-    inside, why_not = _enter_namespaces(layers)
-    adopt_orphans()
     signal.signal(signal.SIGTERM, _leave)
+    try:
+        die_with_parent(parent, signal.SIGTERM, sys.exit)
+        _prepare_and_serve(socket.socket(fileno=control_fd), runner_module, folder, layers)
+    finally:
+        os.chdir("/")
+        _remove(folder)
+
+
+def _prepare_and_serve(control: socket.socket, runner_module: str, folder: str, layers: Sequence[str]) -> None:
+    inside, why_not = _enter_namespaces(layers)
+    signal.signal(signal.SIGTERM, _leave)
+    adopt_orphans()
     os.chdir(folder)
     sandbox = find_sandbox(layers, library_paths(), inside)
     if why_not:
@@ -56,15 +65,24 @@ def main(control_fd: int, runner_module: str, folder: str, parent: int, layers: 
     gc.collect()
     gc.freeze()
     gc.disable()
-    try:
-        Zygote(control, runner, folder, tuple(sandbox.layers)).serve()
-    finally:
-        os.chdir("/")
-        shutil.rmtree(folder, ignore_errors=True)
+    Zygote(control, runner, folder, tuple(sandbox.layers)).serve()
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
     raise SystemExit(1)
+
+
+def _register_no_hooks() -> None:
+    """Let modules that are imported from now on have nothing done at forks (random, threading, logging would).
+
+    Their hooks mend locks that other threads held, and here there are no others; in every child they would take a
+    tenth of its time. What is left out with them: children of one zygote draw the same numbers from `random`.
+    """
+    os.register_at_fork = _ignore
+
+
+def _ignore(**hooks: object) -> None:
+    pass
 
 
 def _enter_namespaces(layers: Sequence[str]) -> tuple[str, str]:
@@ -217,13 +235,20 @@ def _kill(pid: int, kill: Callable[[int, int], None]) -> None:
         kill(pid, signal.SIGKILL)
 
 
+def _remove(folder: str) -> None:
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:  # without Landlock a candidate can nest folders deeper than Python follows
+        subprocess.run(["/bin/rm", "-rf", "--", folder], check=False)
+
+
 def _empty(folder: str) -> None:
     """Leave an empty working directory for the next candidate."""
     try:
         if not any(Path(folder).iterdir()):
             return
-        shutil.rmtree(folder)
     except FileNotFoundError:
         pass  # the candidate removed it
+    _remove(folder)
     Path(folder).mkdir(0o700)
     os.chdir(folder)
