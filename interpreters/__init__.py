@@ -16,6 +16,9 @@ INTERPRETERS = {
     "polars_expr": "interpreters.polars_expr:PolarsExpr",
     "duckdb_sql": "interpreters.duckdb_sql:DuckdbSql",
     "duckdb_script": "interpreters.duckdb_script:DuckdbScript",
+    "ibis_duckdb": "interpreters.ibis_expr:IbisDuckdb",
+    "ibis_polars": "interpreters.ibis_expr:IbisPolars",
+    "postgres_sql": "interpreters.postgres_sql:PostgresSql",
 }
 
 

@@ -75,7 +75,10 @@ def converse(connection: socket.socket, message: bytes, replies: Replies, waited
     poll.register(connection, select.POLLIN)
     while not replies.complete:
         deadline = replies.deadline if replies.started else load_deadline
-        if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
+        if not poll.poll(max((replies.look_again or deadline) - time.monotonic(), 0) * 1000):
+            if replies.look_again is not None:
+                replies.set_baseline(waited())
+                continue
             if replies.started and replies.extend(waited()):
                 continue
             return "deadline"

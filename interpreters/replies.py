@@ -13,6 +13,7 @@ from interpreters.base import Execution, InterpreterError, Limits, Outcome, Tabl
 from interpreters.candidate import LENGTH, MESSAGE_LENGTH
 from interpreters.wire import WireError, parse_untrusted, table_from_json
 
+EARLY = 0.05  # part of the limit after which a code is no longer a quick one
 PATIENCE = 4.0  # a job may take so many times its limit in wall time, when it had to wait for a processor
 
 # What a child may say about its own job; all other outcomes are for the parent to decide.
@@ -55,7 +56,9 @@ class Replies:
         self._since = time.monotonic()
         self._extra = 0.0
         self._waited_before = 0.0
+        self.look_again: float | None = None  # when to ask what the child had waited before, on the monotonic clock
         if started:
+            self.look_again = self._since + EARLY * limits.seconds
             self._skip_empty_jobs()
 
     @property
@@ -66,6 +69,10 @@ class Replies:
     def deadline(self) -> float:
         """Return when the current job must have ended, on the monotonic clock."""
         return self._since + self._limits.seconds + self._extra
+
+    def set_baseline(self, waited: float) -> None:
+        """Take what a child that has run other codes had waited when this one had hardly begun."""
+        self._waited_before, self.look_again = waited, None
 
     def extend(self, waited: float) -> bool:
         """Move the deadline by what the child has waited for a processor; say whether that leaves time."""

@@ -58,10 +58,13 @@ class Session:
 
 
 class Sessions:
-    """The open sessions of one interpreter, by inputs (by identity, not by value)."""
+    """The open sessions of one interpreter, by inputs (by identity, not by value).
 
-    def __init__(self, zygote: Zygote) -> None:
-        self._zygote = zygote
+    `grows`: what a session has done before can make it run out of memory, so that this is tried in a fresh one too.
+    """
+
+    def __init__(self, zygote: Zygote, grows: bool = True) -> None:
+        self._zygote, self._grows = zygote, grows
         self._open: OrderedDict[Key, Session] = OrderedDict()
         self._busy = threading.Lock()  # `close` may come from another thread
 
@@ -79,7 +82,7 @@ class Sessions:
         try:
             execution = session.run(code)
             suspect = not session.alive and session.codes > 1 and execution.outcome in _PAST
-            if suspect or (session.codes > 1 and execution.outcome is Outcome.MEMORY_EXCEEDED):
+            if suspect or (self._grows and session.codes > 1 and execution.outcome is Outcome.MEMORY_EXCEEDED):
                 self._end(key)
                 session = self._session(key, inputs, limits, context)
                 execution = session.run(code)

@@ -61,3 +61,12 @@ def test_the_deadline_moves_by_what_was_waited_and_no_further_than_patience() ->
     assert replies.deadline == pytest.approx(first + (PATIENCE - 1) * LIMITS.seconds)
     replies.end_job(Outcome.TIMEOUT)
     assert replies.deadline < first + 1  # the next job starts with its own time
+
+
+def test_what_a_session_waited_for_earlier_codes_is_not_counted_again() -> None:
+    replies = Replies([1], LIMITS, started=True)
+    assert replies.look_again is not None and replies.look_again < replies.deadline
+    first = replies.deadline
+    replies.set_baseline(7.0)
+    replies.extend(7.25)
+    assert replies.deadline == pytest.approx(first + 0.25)
