@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -27,6 +27,27 @@ class SourceConfig(Section):
     """Options of that source; unknown ones are refused by it."""
     limit: int | None = Field(None, ge=1)
     """Take only so many of its problems."""
+
+
+class AdmissionConfig(Section):
+    languages: Literal["all", "sample", "target"] = "all"
+    """Whose references must prove a problem. all: every language that it has a reference in, which shows too that the
+    languages agree. target: the target language's alone; where a problem has none, all of its own. sample: as target,
+    but every language for the problems of `audit.problems`; with four languages that is a quarter of the work."""
+    repeats: Literal["all", "audited"] = "all"
+    """Whose references run twice more, the second time with the input rows shuffled, so that results that change are
+    found: those of all problems, or of the problems of `audit.problems`."""
+
+
+class AuditConfig(Section):
+    problems: Annotated[int, Field(ge=0)] | Literal["all"] = "all"
+    """How many problems are audited by mutants: wrong code next to the reference, which their data sets must refuse."""
+    mutants: int = Field(24, ge=1)
+    """Mutants per problem."""
+    min_kill_rate: float = Field(0.8, ge=0, le=1)
+    """A problem of whose mutants a smaller share fails is quarantined."""
+    max_added: int = Field(4, ge=0)
+    """Hidden data sets that may be added to a problem where mutants pass those that it has."""
 
 
 class SplitConfig(Section):
@@ -176,6 +197,8 @@ class RunConfig(Section):
     """Stop when so many train problems are solved; null: go on to the last iteration or a plateau."""
     plateau: PlateauConfig = PlateauConfig()
     source: SourceConfig = SourceConfig()
+    admission: AdmissionConfig = AdmissionConfig()
+    audit: AuditConfig = AuditConfig()
     split: SplitConfig = SplitConfig()
     prompt: PromptConfig = PromptConfig()
     engine: EngineConfig = EngineConfig()
@@ -319,8 +342,8 @@ def changed_keys(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
 def debug_overrides(config: RunConfig) -> dict[str, Any]:
     """Return the overrides of `--debug`: one iteration over a handful of problems, to see every stage run."""
     return {
-        "max_iterations": 1, "source.limit": 32, "split.dev": 4, "split.test": 4, "split.seeds": 8, "train.steps": 2,
-        "train.seed_steps": min(config.train.seed_steps, 2), "sampling.waves": [2],
+        "max_iterations": 1, "source.limit": 32, "audit.problems": 4, "split.dev": 4, "split.test": 4,
+        "split.seeds": 8, "train.steps": 2, "train.seed_steps": min(config.train.seed_steps, 2), "sampling.waves": [2],
         "sampling.max_new_tokens": min(config.sampling.max_new_tokens, 64), "evaluation.samples": 0,
         "controls.sample_only_problems": 1, "wandb.mode": "disabled",
     }  # fmt: skip

@@ -82,7 +82,7 @@ class Loop:
         with self.screen.stage("iteration 0", "CONVERT: problems, their references and the split") as on_progress:
             on_progress(0, 0, "making problems")
             self.prestart(self.base_commands())
-            return prepare(self.store, self.config, self.language, lambda n, of: on_progress(n, of, "references run"))
+            return prepare(self.store, self.config, self.language, on_progress)
 
     def base_commands(self) -> list[Command]:
         """Return the programs between CONVERT and the first evaluation, as far as the configuration has them."""

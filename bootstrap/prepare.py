@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from bootstrap.admission import admit
+from bootstrap.admission import Plan, admit_by
+from bootstrap.audit.audit import ProblemAudit, audit, quarantine_reason, with_added
+from bootstrap.audit.report import audit_row, totals_of
+from bootstrap.audit.workers import Workers
 from bootstrap.config import RunConfig
 from bootstrap.dataset import Solution
 from bootstrap.errors import UserError
@@ -18,6 +22,8 @@ from bootstrap.run_store import RunStore
 from bootstrap.sources import load_source
 
 MIN_TRAIN = 1
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,21 +64,58 @@ def split_by_family(problems: Sequence[Problem], config: RunConfig, language: st
 
 
 def prepare(
-    store: RunStore, config: RunConfig, language: str, on_checked: Callable[[int, int], None]
+    store: RunStore, config: RunConfig, language: str, on_checked: Callable[[int, int, str], None]
 ) -> dict[str, object]:  # fmt: skip
-    """Write problems.jsonl, split.json and the seeds; return the counts. References of the target language stay out
-    of the run folder, those of the seeds excepted."""
+    """Write problems.jsonl, split.json, audit.json and the seeds; return the counts. References of the target language
+    stay out of problems.jsonl, those of the seeds excepted; audit.json, which only people read, shows mutants."""
     source = load_source(config.source.name, config.source.options, config.seed)
     loaded = list(islice(source.load(), config.source.limit))
-    admitted, quarantined = admit(loaded, config.checking.workers or os.cpu_count() or 1, on_checked)
+    sample = audited_sample(loaded, config)
+    plan = Plan(language, config.admission.languages, config.admission.repeats, frozenset(sample))
+    known = frozenset(one for problem in loaded for one in plan.languages_of(problem))
+    count = config.checking.workers or os.cpu_count() or 1
+    workers = Workers(count, config.target, config.checking.sandbox, known)
+    admission = admit_by(loaded, workers, plan, lambda n, of: on_checked(n, of, "references run"))
+    for missing, why in admission.missing.items():
+        log.warning("the references in %s are not run: %s", missing, why)
+    admitted, audits = audited(admission.admitted, sample, workers, config, on_checked)
+    reasons = {one.problem_id: reason for one in audits if (reason := quarantine_reason(one, config.audit))}
+    quarantined = dict(sorted((admission.quarantined | reasons).items()))
+    admitted = [p for p in admitted if p.problem_id not in reasons]
     split = split_by_family(admitted, config, language)
     seeds = set(split.seeds)
     store.write_problems(p if p.problem_id in seeds else without_reference(p, language) for p in admitted)
     write_json(store.split_file, {**split.__dict__, "quarantined": quarantined})
+    totals = totals_of(audits, config.audit)
+    store.write_audit({"totals": totals.to_json(), "problems": [audit_row(one) for one in audits]})
+    log.info("%s", totals.line())
     return {
         "loaded": len(loaded), "accepted": len(seeds), "seeds": len(seeds), "quarantined": len(quarantined),
-        "train": len(split.train), "dev": len(split.dev), "test": len(split.test),
+        "train": len(split.train), "dev": len(split.dev), "test": len(split.test), "audit": totals.line(),
     }  # fmt: skip
+
+
+def audited_sample(problems: Sequence[Problem], config: RunConfig) -> set[str]:
+    """Return the ids of the problems to audit: all, or so many chosen by digest."""
+    ids = sorted((p.problem_id for p in problems), key=lambda pid: digest(str(config.seed), "audit", pid))
+    return set(ids if config.audit.problems == "all" else ids[: config.audit.problems])
+
+
+def audited(
+    problems: Sequence[Problem], sample: Collection[str], workers: Workers, config: RunConfig,
+    on_checked: Callable[[int, int, str], None],
+) -> tuple[list[Problem], list[ProblemAudit]]:  # fmt: skip
+    """Return the problems, those of the sample with the data sets that their audit has added, and the audits."""
+    chosen = [problem for problem in problems if problem.problem_id in sample]
+    done = 0
+
+    def show(audits: Sequence[ProblemAudit]) -> None:
+        nonlocal done
+        done += len(audits)
+        on_checked(done, len(chosen), "problems audited")
+
+    found = {one.problem_id: one for one in audit(chosen, workers, config.audit, on_done=show)}
+    return [with_added(p, found[p.problem_id]) if p.problem_id in found else p for p in problems], [*found.values()]
 
 
 def without_reference(problem: Problem, language: str) -> Problem:

@@ -4,6 +4,7 @@
       config.resolved.json  run.json             settings; versions, git commit, sandbox level
       problems.jsonl  split.json                 frozen before the first iteration
       base/                                      the base model, where it is made from random weights
+      iteration_0/audit.json                     what mutants of the references came to, problem by problem
       iteration_N/
         candidates.jsonl                         every candidate of SOLVE, appended batch by batch
         solved_problems/<problem_id>.json        what this iteration solved, one file per problem
@@ -14,6 +15,7 @@
       final/                                     controls and the one look at the test split
       logs/attempt_N/                            what the child programs printed, one folder per start of the loop
       aside/                                     iterations that --resume-iteration moved away
+      recheck.jsonl                              what `python -m bootstrap.recheck` found, if it was called
 
 A stage is finished when, and only when, its record is in `metadata.json`.
 """
@@ -87,6 +89,14 @@ class RunStore:
     @property
     def final_report_file(self) -> Path:
         return self.root / "final_report.json"
+
+    @property
+    def audit_file(self) -> Path:
+        return self.iteration(0) / "audit.json"
+
+    @property
+    def recheck_file(self) -> Path:
+        return self.root / "recheck.jsonl"
 
     def iteration(self, number: int) -> Path:
         return self.root / f"iteration_{number}"
@@ -220,6 +230,9 @@ class RunStore:
             return {row["problem_id"]: Problem.from_json(row) for row in wanted}
         except (KeyError, TypeError, ValueError) as e:
             raise UserError(f"{self.problems_file}: a line is not a problem ({e}); start a new run") from e
+
+    def write_audit(self, row: Mapping[str, Any]) -> None:
+        write_json(self.audit_file, row)
 
     def split(self) -> dict[str, Any]:
         return read_json(self.split_file)

@@ -83,6 +83,8 @@ def iteration_markdown(
             f"with {solve['samples']} samples ({solve['distinct']} distinct)",
             "- outcomes: " + ", ".join(f"{name} {count}" for name, count in solve["outcomes"].items()),
         ]
+    if stages.get("CONVERT", {}).get("audit"):
+        lines.append(f"- {stages['CONVERT']['audit']}")
     lines.append(f"- training rows: {stages['BUILD']['train_rows']}")
     lines.append("- seconds: " + ", ".join(f"{name} {record['seconds']:.0f}" for name, record in stages.items()))
     return "\n".join(lines + examples(store.candidates(number), problems)) + "\n"

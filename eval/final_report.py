@@ -130,6 +130,7 @@ def build_report(files: RunFiles) -> FinalReport:
         seconds_total=round(sum(seconds.values()), 1),
         seconds_by_stage=seconds,
         timing=_timing([*records.values(), files.final]),
+        audit=records[0].get("CONVERT", "audit") if 0 in records else None,
     )
 
 

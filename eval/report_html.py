@@ -303,6 +303,7 @@ def _facts(report: FinalReport, files: RunFiles) -> list[tuple[str, str]]:
     if counts:
         split = f"{counts.train:,} train, {counts.dev:,} dev, {counts.test:,} test, {counts.seeds:,} seeds"
         facts.append(("problems", f"{split}, {counts.quarantined:,} quarantined"))
+    facts.append(("verifier", report.audit))
     return [(name, str(value)) for name, value in facts if value]
 
 

@@ -104,3 +104,4 @@ class FinalReport:
     seconds_total: float
     seconds_by_stage: dict[str, float]
     timing: Timing
+    audit: str | None = None  # what mutants of the references came to, in one line

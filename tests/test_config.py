@@ -90,3 +90,29 @@ def test_every_key_is_documented_or_names_a_standard_term() -> None:
                 documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
                 sections = section.name == "RunConfig" and "Config" in ast.unparse(field.annotation)
                 assert documented or sections or field.target.id in standard, f"{section.name}.{field.target.id}"
+
+
+@pytest.mark.parametrize("name", ["demo", "demo_duckdb", "lora"])
+def test_the_small_demonstrations_audit_a_sample(name: str) -> None:
+    config = load_config(ROOT / "configs" / f"{name}.yaml", {})
+    assert (config.audit.problems, config.admission.languages) == (40, "sample")
+
+
+def test_by_default_every_problem_is_audited_and_proved_in_every_language() -> None:
+    config = load_config(None, {"target": "polars_expr", "base_model": "owner/model"})
+    assert (config.audit.problems, config.admission.languages, config.admission.repeats) == ("all", "all", "all")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("audit.problems", "some", r"audit\.problems.*'all'.*found 'some'"),
+        ("audit.problems", -1, "audit.problems.*greater than or equal to 0"),
+        ("audit.min_kill_rate", 2, "audit.min_kill_rate.*less than or equal to 1"),
+        ("admission.languages", "both", "admission.languages.*'sample'.*found 'both'"),
+        ("audit.mutant", 3, "did you mean 'mutants'"),
+    ],
+)
+def test_a_wrong_setting_of_admission_and_audit_is_named(key: str, value: object, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        load_config(ROOT / "configs" / "demo.yaml", {key: value})

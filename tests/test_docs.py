@@ -111,7 +111,8 @@ def test_every_program_that_is_to_be_run_exists(document: Path) -> None:
     code = code_of(document.read_text(encoding="utf-8"))
     files = {ROOT / name for name in re.findall(r"python[\d.]* ([\w./-]+\.py)\b", code)}
     modules = re.findall(r"-m ((?:bootstrap|eval|interpreters|sft)\.[\w.]+)", code)
-    files |= {ROOT / (name.replace(".", "/") + ".py") for name in modules}
+    paths = [ROOT / name.replace(".", "/") for name in modules]
+    files |= {path / "__main__.py" if path.is_dir() else path.with_suffix(".py") for path in paths}
     assert sorted(str(path) for path in files if not path.is_file()) == []
 
 
