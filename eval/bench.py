@@ -1,12 +1,13 @@
 """Measure what the project's speed rests on, each against a named rival and against the floor, side by side.
 
-    python -m eval.bench                                # or: make bench; about 4 minutes on 2 cores
+    python -m eval.bench                                # or: make bench; about 6 minutes on 2 cores
     python -m eval.bench --only checking --quick
 
   stages    seconds by stage of a finished run, and the share in which neither training nor sampling ran
   training  step time of sft/run_sft.py / a plain PyTorch loop on the same batches / forward, backward and step alone
   sampling  tokens per second of the engine, with and without checkers / a bare `generate` / forward passes alone
-  checking  checks per second of the CheckerPool / a fresh Python per check / starting /bin/true
+  checking  checks per second and CPU per check of each interpreter, at each level of the sandbox / a fresh process, or
+            connection, per check / starting /bin/true
 
 Reads a run of configs/demo.yaml, where there is one in outputs/. Figures are medians over rounds in which the sides
 alternate; read the ratios, for seconds are those of this machine at this moment. Leaves only --out.

@@ -1,205 +1,257 @@
-"""Checks per second: the CheckerPool against a fresh Python process per check, and against the floor of a process.
+"""Checks per second and CPU per check, by interpreter, at each level of the sandbox, beside a fresh process per check.
 
-Both sides get the same codes: for every problem its reference and, as the wrong candidate, the reference of another
-problem. The rival starts Python, imports the library, loads the same tables, runs the code and prints the results,
-without any of the sandbox. The floor starts and awaits /bin/true. All keep the same number of checks going.
+For each interpreter and size of problem (bench_checks_work.py) these sides take turns, after one round to warm up:
+
+  unlocked, standard, strong   a CheckerPool with one worker: on the plain zygote; with seccomp, Landlock and an own
+                               uid; and with namespaces too
+  fresh                        a new Python process per check; for PostgreSQL, a new connection (bench_checks_rivals.py)
+  floor                        starting and awaiting /bin/true
+
+Each side does one check at a time, so a second of waiting is a second lost; what a second worker makes of it is in
+bench_checks_load.py. CPU counts this process and everything that it started.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import subprocess
-import sys
+import contextlib
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Literal
 
-from bootstrap.records import Problem
-from bootstrap.sources import load_source
-from eval.bench_table import Section, ratios, spread
+from eval.bench_checks_cpu import cpu_seconds
+from eval.bench_checks_load import Load, LoadPlan, load_notes, measure_load
+from eval.bench_checks_rivals import PROGRAMS, fresh_connection, fresh_process, start_true, write_tables
+from eval.bench_checks_work import PROBLEMS, SAMPLES, SIZES, Check, Size, checks
+from eval.bench_table import Section, Spread, ratios, spread
 from interpreters import load_interpreter
-from interpreters.base import Limits, Table, TestCase
+from interpreters.base import InterpreterUnavailable, Limits
 from interpreters.checking import CheckerPool
+from interpreters.sandbox import LAYERS, Wanted
 
-WORKERS = 2
-POLARS_PROGRAM = """
-import json, sys
-import polars as pl
-job = json.load(sys.stdin)
-for tables in job["tests"]:
-    schemas = {n: {c: getattr(pl, kind) for c, kind in t["columns"]} for n, t in tables.items()}
-    frames = {n: pl.DataFrame(t["rows"], schema=schemas[n], orient="row") for n, t in tables.items()}
-    print(json.dumps(eval(job["code"], {"pl": pl, **frames}).rows()))
-"""
-DUCKDB_PROGRAM = """
-import json, sys
-import duckdb
-job = json.load(sys.stdin)
-for tables in job["tests"]:
-    db = duckdb.connect(config={"threads": 1})
-    for n, t in tables.items():
-        columns = ", ".join(f'"{c}" {kind}' for c, kind in t["columns"])
-        db.execute(f"CREATE TABLE {n} ({columns})")
-        row = "(" + ", ".join("?" * len(t["columns"])) + ")"
-        values = ", ".join([row] * len(t["rows"]))
-        db.execute(f"INSERT INTO {n} VALUES {values}", [v for cells in t["rows"] for v in cells])
-    print(json.dumps(db.execute(job["code"]).fetchall()))
-"""
-PROGRAMS = {"polars_expr": POLARS_PROGRAM, "duckdb_sql": DUCKDB_PROGRAM}
-SQL_TYPES = {"int": "BIGINT", "float": "DOUBLE", "string": "VARCHAR"}
-POLARS_TYPES = {"int": "Int64", "float": "Float64", "string": "String"}
+Measure = Literal["wall_ms", "cpu_ms"]  # per check
+
+INTERPRETERS = ("polars_expr", "duckdb_sql", "ibis_duckdb", "ibis_polars", "postgres_sql")
+LEVELS = {
+    "unlocked": Wanted(frozenset(), required=False),
+    "standard": Wanted(frozenset(LAYERS) - {"namespaces"}, required=False),
+    "strong": Wanted(frozenset(LAYERS), required=False),
+}
+LIMITS = Limits()
+AIMS: Mapping[str, Mapping[Size, float]] = {
+    "polars_expr": {"trivial": 20, "medium": 12},
+    "duckdb_sql": {"trivial": 150, "medium": 25},
+    "ibis_duckdb": {"trivial": 12, "medium": 6},
+    "ibis_polars": {"trivial": 12, "medium": 6},
+    "postgres_sql": {"trivial": 4, "medium": 4},
+}  # how many times less CPU than fresh
+LOCKDOWN_AIM = 15  # per cent of CPU more than unlocked, at most
+STANDING = 8  # problems whose tables stay on a PostgreSQL server
+ANEW = "strong, loading anew"
+TITLE = "Checking: our interpreters at each level of the sandbox, against a fresh process per check"
+MEASURES: tuple[Measure, ...] = ("wall_ms", "cpu_ms")
+COLUMNS = ("side", "checks/s", "CPU ms/check", "right", "wall vs fresh", "CPU vs fresh", "aim")
 
 
 @dataclass(frozen=True)
-class Check:
-    code: str
-    tests: tuple[TestCase, ...]
+class Pace:
+    """How many rounds there are, how many seconds a round of one side takes, and which sides are left out."""
+
+    rounds: int
+    ours: float
+    fresh: float
+    least_fresh: int
+    load: LoadPlan
+    without: tuple[str, ...] = ()  # levels, and interpreters
+
+
+FULL = Pace(5, 0.4, 0.6, 2, LoadPlan(rounds=2, seconds=1.0))
+QUICK = Pace(2, 0.1, 0.0, 1, LoadPlan(rounds=1, seconds=0.2), ("standard", "ibis_polars"))
+
+
+@dataclass
+class Side:
+    """One way to check, with its own series of checks; `least` of them at a time, and so many to warm up."""
+
+    judge: Callable[[Sequence[Check]], Sequence[bool]]
+    series: Iterator[Check]
+    seconds: float
+    least: int
+    warm_up: int
+    per_round: int = 0
+    rounds: list[Round] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Timed:
-    """One round of one side: per check, and how many were found right."""
+class Round:
+    """What one side did in its turn; `agreed` counts the verdicts that are what they should be."""
 
-    wall_ms: float
-    cpu_ms: float
-    passed: int
-
-
-def cpu_seconds() -> float:
-    """Return the CPU time of this process and of every process that it started, ended or not.
-
-    Ended ones are in RUSAGE_CHILDREN; those that still run are read from /proc, with what they reaped themselves.
-    """
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    ticks = sum(_ticks(path) for path in Path("/proc").glob("[0-9]*/stat"))
-    return time.process_time() + ended.ru_utime + ended.ru_stime + ticks / os.sysconf("SC_CLK_TCK")
+    checks: int
+    agreed: int
+    wall_ms: float  # per check
+    cpu_ms: float  # per check
 
 
-def _ticks(path: Path) -> int:
-    try:
-        fields = path.read_text().rpartition(")")[2].split()
-    except OSError:  # it has ended
-        return 0
-    return sum(map(int, fields[11:15])) if int(fields[1]) == os.getpid() else 0
+Found = Mapping[Size, Mapping[str, Sequence[Round]]]
 
 
-def make_checks(problems: Sequence[Problem], language: str) -> list[Check]:
-    """Return for every problem its reference and, as a wrong candidate, that of the next problem."""
-    following = [*problems[1:], problems[0]]
-    return [
-        Check(source.references[language], problem.tests)
-        for problem, other in zip(problems, following, strict=True)
-        for source in (problem, other)
-    ]
-
-
-def timed(checks: Sequence[Check], work: Callable[[Sequence[Check]], int]) -> Timed:
+def timed(side: Side, count: int) -> Round:
+    work = list(islice(side.series, count))
     wall, cpu = time.perf_counter(), cpu_seconds()
-    passed = work(checks)
+    verdicts = side.judge(work)
     wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
-    return Timed(1000 * wall / len(checks), 1000 * cpu / len(checks), passed)
+    agreed = sum(passed == one.is_right for passed, one in zip(verdicts, work, strict=True))
+    return Round(count, agreed, 1000 * wall / count, 1000 * cpu / count)
 
 
-def by_pool(pool: CheckerPool, checks: Sequence[Check]) -> int:
-    verdicts = [pool.submit(check.code, check.tests) for check in checks]
-    return sum(verdict.result().passed for verdict in verdicts)
+def measure_sides(sides: dict[str, Side], rounds: int) -> None:
+    """Let each side do its rounds. They take turns, in one order and then in the other."""
+    for side in sides.values():
+        timed(side, side.warm_up)
+        wanted = 1000 * side.seconds / timed(side, side.warm_up).wall_ms if side.seconds else 0
+        side.per_round = side.least * max(1, round(wanted / side.least))
+    for number in range(rounds):
+        for name in list(sides) if number % 2 else reversed(sides):
+            sides[name].rounds.append(timed(sides[name], sides[name].per_round))
 
 
-def by_processes(program: str, types: dict[str, str], checks: Sequence[Check]) -> int:
-    with ThreadPoolExecutor(WORKERS) as threads:
-        return sum(threads.map(lambda check: by_process(program, types, check), checks))
+def measure(name: str, folder: Path, pace: Pace) -> tuple[Found, list[Load]]:
+    """Return the rounds of each size and side, and what two workers do. Raises InterpreterUnavailable."""
+    language = load_interpreter(name).language
+    levels = {level: layers for level, layers in LEVELS.items() if level not in pace.without}
+    if name == "postgres_sql":
+        levels[ANEW] = LEVELS["strong"]
+    found: dict[Size, dict[str, Sequence[Round]]] = {}
+    loads: list[Load] = []
+    with contextlib.ExitStack() as stack:
+        pools = {level: stack.enter_context(CheckerPool(name, 1, LIMITS, layers)) for level, layers in levels.items()}
+        pair = stack.enter_context(CheckerPool(name, 2, LIMITS, LEVELS["strong"]))
+        connection = name not in PROGRAMS
+        fresh = stack.enter_context(fresh_connection()) if connection else fresh_process(PROGRAMS[name], folder)
+        for size in SIZES:
+            sides = _sides(pools, fresh, language, size, pace)
+            measure_sides(sides, pace.rounds)
+            found[size] = {label: side.rounds for label, side in sides.items()}
+            loads += measure_load({1: pools.get(ANEW, pools["strong"]), 2: pair}, language, size, pace.load)
+    return found, loads
 
 
-def by_process(program: str, types: dict[str, str], check: Check) -> bool:
-    """Run one check in a Python process of its own and compare what it printed."""
-    tests = [{name: plain(table, types) for name, table in test.tables.items()} for test in check.tests]
-    done = subprocess.run(
-        [sys.executable, "-c", program], input=json.dumps({"code": check.code, "tests": tests}), text=True,
-        capture_output=True, check=False, env={**os.environ, "POLARS_MAX_THREADS": "1"},
-    )  # fmt: skip
-    if done.returncode:
-        return False
-    results = [json.loads(line) for line in done.stdout.splitlines()]
-    return all(same_rows(result, test) for result, test in zip(results, check.tests, strict=True))
+def _sides(
+    pools: Mapping[str, CheckerPool], fresh: Callable[[Check], bool], language: str, size: Size, pace: Pace
+) -> dict[str, Side]:
+    sides: dict[str, Side] = {}
+    for level, pool in pools.items():
+        stands = ANEW in pools and level != ANEW  # the rival finds its tables loaded, so these do too
+        problems = STANDING if stands else PROBLEMS
+        series = checks(language, size, problems)
+        sides[level] = Side(_by(pool), series, pace.ours, SAMPLES, STANDING * SAMPLES if stands else SAMPLES)
+    sides["fresh"] = Side(_one_by_one(fresh), checks(language, size), pace.fresh, pace.least_fresh, 1)
+    sides["floor"] = Side(_one_by_one(start_true), checks(language, size), pace.ours / 6, SAMPLES, SAMPLES)
+    return sides
 
 
-def plain(table: Table, types: dict[str, str]) -> dict[str, Any]:
-    return {"columns": [[c.name, types[c.type]] for c in table.columns], "rows": table.rows}
+def _by(pool: CheckerPool) -> Callable[[Sequence[Check]], Sequence[bool]]:
+    def judge(work: Sequence[Check]) -> Sequence[bool]:
+        verdicts = [pool.submit(one.code, one.tests) for one in work]
+        return [verdict.result().passed for verdict in verdicts]
+
+    return judge
 
 
-def same_rows(rows: list[list[Any]], test: TestCase) -> bool:
-    """Compare roughly, as one would by hand; what counts as equal in the project is compare.py's business."""
-    return sorted(map(_rounded, rows)) == sorted(map(_rounded, test.expected.rows))
+def _one_by_one(passes: Callable[[Check], bool]) -> Callable[[Sequence[Check]], Sequence[bool]]:
+    return lambda work: [passes(one) for one in work]
 
 
-def _rounded(row: Sequence[Any]) -> str:
-    return repr([round(float(v), 6) if isinstance(v, int | float) else v for v in row])
-
-
-def by_true(checks: Sequence[Check]) -> int:
-    def once(_: Check) -> int:
-        return os.waitpid(os.posix_spawn("/bin/true", ["/bin/true"], {}), 0)[1]
-
-    with ThreadPoolExecutor(WORKERS) as threads:
-        return sum(threads.map(once, checks))
-
-
-def measure(name: str, problems: Sequence[Problem], rounds: int) -> dict[str, list[Timed]]:
-    """Return the rounds of each side, which take turns at going first; one round before them warms up."""
-    checks = make_checks(problems, load_interpreter(name).language)
-    types = POLARS_TYPES if name == "polars_expr" else SQL_TYPES
-    limits = Limits(seconds=5.0, memory_mb=1024)
-    with CheckerPool(name, WORKERS, limits) as pool:
-        sides: dict[str, Callable[[Sequence[Check]], int]] = {
-            "pool": lambda some: by_pool(pool, some),
-            "fresh": lambda some: by_processes(PROGRAMS[name], types, some),
-            "floor": by_true,
-        }
-        found: dict[str, list[Timed]] = {side: [] for side in sides}
-        for number in range(-1, rounds):
-            order = list(sides) if number % 2 else list(reversed(sides))
-            for side in order:
-                one = timed(checks if number >= 0 else checks[:8], sides[side])
-                if number >= 0:
-                    found[side].append(one)
-    return found
+# -- the table ------------------------------------------------------------------------------------------------------
 
 
 def checks_section(*, quick: bool) -> Section:
-    options = {"count": 6 if quick else 16, "length_weights": [3.0, 4.0, 3.0]}
-    problems = list(load_source("table_pipelines", options, 11).load())
-    found = {name: measure(name, problems, 2 if quick else 5) for name in PROGRAMS}
-    rows = [row for name, sides in found.items() for row in rows_of(name, sides)]
-    rounds = len(found["polars_expr"]["pool"])
-    notes = [
-        f"{2 * len(problems)} checks per round and side (half references, half wrong) over {len(problems[0].tests)} "
-        f"tables each, {WORKERS} at a time; {rounds} rounds, the sides in turn; median (least–greatest). "
-        "CPU counts this process and all it started.",
-    ]
-    figures = {name: {side: [asdict(t) for t in series] for side, series in sides.items()}
-               for name, sides in found.items()}  # fmt: skip
-    columns = ("side", "checks/s", "CPU ms per check", "right", "wall / pool", "CPU / pool")
-    return Section("Checking: the CheckerPool against a fresh Python per check", columns, rows, notes, figures)
+    """Measure every interpreter that is there."""
+    pace = QUICK if quick else FULL
+    rows: list[list[str]] = []
+    sandboxes = _sandboxes()
+    figures: dict[str, object] = {"sandboxes": sandboxes}
+    notes, missing = [_about(pace), *sandboxes], []
+    with tempfile.TemporaryDirectory() as folder:
+        write_tables(Path(folder))
+        for name in (one for one in INTERPRETERS if one not in pace.without):
+            try:
+                found, loads = measure(name, Path(folder), pace)
+            except InterpreterUnavailable as reason:
+                missing.append(f"{name} is not measured: {reason}")
+                continue
+            rows += [row for size in SIZES for row in rows_of(name, size, found[size])]
+            notes += load_notes(name, loads)
+            figures[name] = {
+                "rounds": {s: {side: [*map(asdict, rounds)] for side, rounds in found[s].items()} for s in SIZES},
+                "load": [asdict(load) for load in loads],
+            }
+    return Section(TITLE, COLUMNS, rows, [*notes, *missing], figures)
 
 
-def rows_of(name: str, sides: dict[str, list[Timed]]) -> list[list[str]]:
-    labels = {"pool": f"{name}: CheckerPool", "fresh": f"{name}: fresh Python", "floor": "floor: /bin/true"}
-    return [side_row(labels[side], series, sides["pool"]) for side, series in sides.items()]
+def _about(pace: Pace) -> str:
+    less = f"Quick: without {', '.join(pace.without)}. " if pace.without else ""
+    return (
+        f"{less}{pace.rounds} rounds of about {pace.ours:g} s ({pace.fresh:g} s for fresh), the sides in turn; median "
+        f"(least–greatest). One check at a time, {SAMPLES} candidates per problem, half of them right; 'right' counts "
+        "verdicts. CPU counts this process and all it started. Fresh: a Python process per check, with Parquet files; "
+        f"for postgres_sql a connection per check, where the tables lie loaded, on both sides ('{ANEW}': loaded for "
+        "each problem). Ratios say how many times fresh takes as much."
+    )
 
 
-def side_row(label: str, series: list[Timed], pool: list[Timed]) -> list[str]:
-    wall, cpu = [one.wall_ms for one in series], [one.cpu_ms for one in series]
-    against = ["", ""]
-    if series is not pool:
-        against = [
-            f"{ratios(mine, other).text('.1f')}x"
-            for mine, other in ((wall, [p.wall_ms for p in pool]), (cpu, [p.cpu_ms for p in pool]))
-        ]
-    right = str(series[0].passed) if not label.startswith("floor") else ""
-    speed = spread([1000 / ms for ms in wall])
-    return [label, speed.text(".1f"), spread(cpu).text(".1f"), right, *against]
+def _sandboxes() -> list[str]:
+    """Return what the levels are on this machine, where the first interpreter is there to tell."""
+    lines = []
+    for level, layers in LEVELS.items():
+        with load_interpreter(INTERPRETERS[0], layers) as interpreter, contextlib.suppress(InterpreterUnavailable):
+            lines.append(f"{level}: {interpreter.sandbox()}")
+    return lines
+
+
+def rows_of(name: str, size: Size, sides: Mapping[str, Sequence[Round]]) -> list[list[str]]:
+    """Return the rows of one interpreter and size: its sides, and what the layers cost."""
+    fresh = sides["fresh"]
+    rows = [[f"{name}, {size}", *[""] * (len(COLUMNS) - 1)]]
+    for label, rounds in sides.items():
+        against = [ratios(_each(fresh, what), _each(rounds, what)) for what in MEASURES]
+        texts = [f"{_short(one)}x" for one in against] if label != "fresh" else ["", ""]
+        aim = _reached(against[1].median, AIMS[name][size]) if label == "strong" else ""
+        rows.append([f"  {label}", *_speed(label, rounds), *texts, aim])
+    for level in (one for one in ("standard", "strong") if one in sides):
+        more = _more(sides["unlocked"], sides[level])
+        kept = f"≤ {LOCKDOWN_AIM} %: {_word(more.median <= LOCKDOWN_AIM)}"
+        rows.append([f"  {level} / unlocked", "", f"{more.text('+.0f')} %", "", "", "", kept])
+    return rows
+
+
+def _speed(label: str, rounds: Sequence[Round]) -> list[str]:
+    speed = median(1000 / one.wall_ms for one in rounds)
+    right = f"{sum(one.agreed for one in rounds)}/{sum(one.checks for one in rounds)}" if label != "floor" else ""
+    return [f"{speed:.0f}" if speed >= 20 else f"{speed:.1f}", _short(spread(_each(rounds, "cpu_ms"))), right]
+
+
+def _short(one: Spread) -> str:
+    """Return a spread in the digits that mean something."""
+    return one.text(".0f" if one.median >= 50 else ".1f" if one.median >= 5 else ".2f")
+
+
+def _each(rounds: Sequence[Round], what: Measure) -> list[float]:
+    return [getattr(one, what) for one in rounds]
+
+
+def _more(unlocked: Sequence[Round], locked: Sequence[Round]) -> Spread:
+    """Return by how many per cent the CPU of the locked is more, round by round."""
+    return spread([100 * (b.cpu_ms / a.cpu_ms - 1) for a, b in zip(unlocked, locked, strict=True)])
+
+
+def _reached(ratio: float, aim: float) -> str:
+    return f"≥ {aim:g}x: {_word(ratio >= aim)}"
+
+
+def _word(holds: bool) -> str:
+    return "met" if holds else "missed"

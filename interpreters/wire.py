@@ -313,8 +313,11 @@ test_case_from_json.__test__ = False  # type: ignore[attr-defined]  # functions 
 # -- bytes --------------------------------------------------------------------------------------------------------
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
 def dump_bytes(message: Mapping[str, Any]) -> bytes:
-    return json.dumps(message, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(message).encode("ascii")
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -56,6 +56,7 @@ def _prepare_and_serve(control: socket.socket, runner_module: str, folder: str, 
     sandbox = find_sandbox(layers, library_paths(), inside)
     if why_not:
         sandbox = Sandbox(sandbox.layers, {**sandbox.missing, "namespaces": why_not}, sandbox.holes)
+    _register_no_hooks()
     runner = _warm(control, runner_module, sandbox)
     prepare(tuple(sandbox.layers))
     sys.path.pop(0)  # the project itself is no business of a candidate
@@ -65,6 +66,8 @@ def _prepare_and_serve(control: socket.socket, runner_module: str, folder: str, 
     gc.collect()
     gc.freeze()
     gc.disable()
+    os.environ.clear()
+    huge_pages.gather()
     Zygote(control, runner, folder, tuple(sandbox.layers)).serve()
 
 
