@@ -27,9 +27,9 @@ from bootstrap.run_store import RunStore
 from bootstrap.solve import open_pool
 from interpreters import load_interpreter
 from interpreters.base import Limits, Outcome, TestCase
-from interpreters.check_progress import Progress
 from interpreters.checking import CheckerPool
-from interpreters.judge_stream import judge_in_order
+from interpreters.judging.check_progress import Progress
+from interpreters.judging.judge_stream import judge_in_order
 
 ROWS_PER_WRITE = 100
 MOST_LISTED = 20
@@ -63,7 +63,7 @@ def code_of(candidate: Candidate) -> Code:
 
 def checker_digest(version: str, config: RunConfig) -> str:
     """Return what changes with the checker: its source, the engine, the limits."""
-    source = "".join(path.read_text(encoding="utf-8") for path in sorted(CHECKER.glob("*.py")))
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted(CHECKER.rglob("*.py")))
     return digest(source, config.target, version, str(limits_of(config)))
 
 

@@ -112,7 +112,7 @@ def fresh_connection() -> Iterator[Callable[[Check], bool]]:
     """
     import psycopg
 
-    from interpreters.postgres_places import OwnServer
+    from interpreters.postgres.places import OwnServer
     from interpreters.postgres_sql import KIND_VARIABLE
 
     place = OwnServer(os.environ.get(KIND_VARIABLE) or None)  # type: ignore[arg-type]  # the adapter checks it

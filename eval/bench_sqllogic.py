@@ -28,8 +28,8 @@ from eval.bench_table import Section, open_console, print_section
 from eval.sqllogic import Record, check_record, read_record
 from interpreters import load_interpreter
 from interpreters.base import Execution, Interpreter, Limits, Outcome, Table
-from interpreters.candidate import CandidateError
-from interpreters.duckdb_values import fetch, message_of
+from interpreters.processes.candidate import CandidateError
+from interpreters.runners.duckdb_values import fetch, message_of
 
 LIMITS = Limits(seconds=30.0)
 MAX_CELLS = 1_000_000

@@ -27,11 +27,11 @@ from pathlib import Path
 
 from interpreters import INTERPRETERS, load_interpreter
 from interpreters.base import InterpreterError, Limits, Outcome, TestCase
-from interpreters.check_input import Candidate, CandidateFile, Id, InputError, Problem, digest, read_problems
-from interpreters.check_output import Judged, VerdictFile, outcome_table, problem_table, verdict_line
-from interpreters.check_progress import Progress
 from interpreters.checking import CheckerPool
-from interpreters.judge_stream import judge_in_order
+from interpreters.judging.check_input import Candidate, CandidateFile, Id, InputError, Problem, digest, read_problems
+from interpreters.judging.check_output import Judged, VerdictFile, outcome_table, problem_table, verdict_line
+from interpreters.judging.check_progress import Progress
+from interpreters.judging.judge_stream import judge_in_order
 
 MOST = 10**9  # for any number on the command line
 DONE, OWED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from interpreters import load_interpreter
 from interpreters.base import Execution, Interpreter, InterpreterError, Limits, Outcome, TestCase, Verdict
 from interpreters.compare import compare_answer
-from interpreters.replies import clean
+from interpreters.processes.replies import clean
 from interpreters.sandbox import SandboxName, Wanted
 from interpreters.worklist import Worklist
 

@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from interpreters import INTERPRETERS, load_interpreter
-from interpreters.attack_scene import Scene
-from interpreters.attacks import AttackResult, run_attacks
+from interpreters.attacks.scene import Scene
+from interpreters.attacks.table import AttackResult, run_attacks
 from interpreters.base import Interpreter, InterpreterError
 from interpreters.sandbox import Level, level_of
 

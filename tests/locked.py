@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from interpreters import landlock, linux, privileges, seccomp
-from interpreters.syscall_numbers import NUMBERS
+from interpreters.isolation import landlock, linux, privileges, seccomp
+from interpreters.isolation.syscall_numbers import NUMBERS
 
 PR_SET_DUMPABLE = 4
 PARENT = os.getpid()

@@ -15,9 +15,9 @@ from typing import Any
 
 import psycopg
 
-from interpreters.postgres_accounts import own, tool_options, tool_uid
-from interpreters.postgres_binaries import find_binaries
-from interpreters.postgres_folders import reachable, work_folder
+from interpreters.postgres.accounts import own, tool_options, tool_uid
+from interpreters.postgres.binaries import find_binaries
+from interpreters.postgres.folders import reachable, work_folder
 
 GRADER = "grader"
 

@@ -12,8 +12,8 @@ import pytest
 from users import CURRENT, PLAIN, USERS, run_as, why_not
 
 from interpreters import INTERPRETERS, load_interpreter
-from interpreters.attack_scene import Scene
-from interpreters.attacks import HONEST, attacks_on, run_attacks
+from interpreters.attacks.scene import Scene
+from interpreters.attacks.table import HONEST, attacks_on, run_attacks
 from interpreters.sandbox import Wanted
 
 OPEN = Wanted(layers=frozenset(), required=False)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from support import ROOT
 
-from interpreters.check_progress import progress_line
+from interpreters.judging.check_progress import progress_line
 
 SECRET = "expected-7391"
 INPUT = {"columns": [["a", "int"], ["s", "string"]], "height": 3, "values": [[1, 2, 3], ["x", "y", None]]}

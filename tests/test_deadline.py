@@ -12,7 +12,7 @@ import pytest
 
 from interpreters import load_interpreter
 from interpreters.base import Column, ColumnType, Limits, Outcome, Table
-from interpreters.replies import PATIENCE, Replies
+from interpreters.processes.replies import PATIENCE, Replies
 
 INPUT = Table((Column("a", ColumnType.INT),), ((1,),))
 SPIN = (

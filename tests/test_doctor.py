@@ -13,7 +13,7 @@ import pytest
 from support import ROOT
 
 from interpreters import INTERPRETERS
-from interpreters.attacks import AttackResult
+from interpreters.attacks.table import AttackResult
 from interpreters.doctor import Finding, attack_line, main, table
 
 STRONG = "sandbox: strong (landlock ABI 7, seccomp, namespaces net)"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from interpreters import INTERPRETERS, load_interpreter
-from interpreters.attack_scene import Scene
-from interpreters.attacks import DOUBLED, HONEST, TABLES, attacks_on
+from interpreters.attacks.scene import Scene
+from interpreters.attacks.table import DOUBLED, HONEST, TABLES, attacks_on
 from interpreters.base import Interpreter, Limits, Outcome, TestCase
 from interpreters.checking import check
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """
 import hashlib
-from interpreters import huge_pages
+from interpreters.isolation import huge_pages
 blocks = [str(i).encode() * 50 for i in range(60_000)]
 before = hashlib.sha256(b"".join(blocks)).hexdigest()
 taken = huge_pages.gather()

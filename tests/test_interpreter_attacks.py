@@ -68,7 +68,7 @@ def marked(word: str) -> list[int]:
 
 
 def zygotes_of_this_process() -> set[int]:
-    return {*marked("interpreters.polars_runner")} & {*marked(f"\0{os.getpid()}")}
+    return {*marked("interpreters.runners.polars_runner")} & {*marked(f"\0{os.getpid()}")}
 
 
 # -- claims of success --------------------------------------------------------------------------------------------

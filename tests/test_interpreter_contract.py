@@ -344,7 +344,7 @@ def test_an_interpreter_that_does_not_exist_is_named_with_its_neighbour() -> Non
 
 def test_importing_the_package_loads_no_engine() -> None:
     program = (
-        "import sys, interpreters.checking, interpreters.wire, interpreters.compare, interpreters.process;"
+        "import sys, interpreters.checking, interpreters.wire, interpreters.compare, interpreters.processes.process;"
         "print(sorted({'polars', 'duckdb', 'numpy', 'pyarrow', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

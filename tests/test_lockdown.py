@@ -27,7 +27,7 @@ import pytest
 from locked import PARENT, SECCOMP, Folders, as_users, call, locked, needs_landlock, open_folders
 from support import ROOT
 
-from interpreters import linux, seccomp
+from interpreters.isolation import linux, seccomp
 
 MACHINE = os.uname().machine
 
@@ -227,7 +227,7 @@ def test_layers_need_no_new_privs(uid: int | None, folders: Folders) -> None:
 ENGINES = """
 import os, sys
 import duckdb, numpy, polars as pl
-from interpreters import landlock, linux, privileges, seccomp
+from interpreters.isolation import landlock, linux, privileges, seccomp
 warm = duckdb.connect(config={"threads": 1})
 warm.execute("select 1").fetchall()
 child = os.fork()

@@ -28,7 +28,7 @@ from locked import (
     open_folders,
 )  # fmt: skip
 
-from interpreters import landlock, linux, privileges
+from interpreters.isolation import landlock, linux, privileges
 
 
 @pytest.fixture

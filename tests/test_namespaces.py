@@ -17,7 +17,7 @@ from typing import NoReturn
 import pytest
 from locked import PLAIN_UID, SECCOMP, Layer, as_users, child, drop_privileges, locked, needs_root
 
-from interpreters import linux, namespaces, privileges
+from interpreters.isolation import linux, namespaces, privileges
 
 pytestmark = pytest.mark.skipif(
     (reason := namespaces.probe()) is not None, reason=f"no namespaces can be made here: {reason}"

@@ -21,9 +21,9 @@ from support import ROOT
 from users import PLAIN, run_as, why_not
 
 from interpreters.base import InterpreterUnavailable
-from interpreters.postgres_binaries import Kind, find_binaries
-from interpreters.postgres_folders import PREFIX
-from interpreters.postgres_server import Running, Server, shared_server
+from interpreters.postgres.binaries import Kind, find_binaries
+from interpreters.postgres.folders import PREFIX
+from interpreters.postgres.server import Running, Server, shared_server
 
 KINDS: tuple[Kind, ...] = ("embedded", "machine")
 
@@ -167,7 +167,7 @@ def test_the_folder_of_a_killed_guardian_goes_when_the_next_one_starts(server: S
 
 PROGRAM = """
 import os, sys, time
-from interpreters.postgres_server import shared_server
+from interpreters.postgres.server import shared_server
 server = shared_server("embedded")
 server.join()
 print(server.running().sockets, flush=True)

@@ -16,7 +16,7 @@ import pytest
 from interpreters import INTERPRETERS, postgres_sql
 from interpreters.base import Column, ColumnType, Execution, InterpreterError, Limits, Outcome, Table, TestCase
 from interpreters.checking import CheckerPool
-from interpreters.postgres_server import shared_server
+from interpreters.postgres.server import shared_server
 from interpreters.postgres_sql import PostgresSql
 
 FAST = Limits(seconds=0.6, memory_mb=512, output_bytes=2**20, cells=5_000)

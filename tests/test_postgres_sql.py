@@ -15,8 +15,8 @@ import pytest
 from support import ROOT
 
 from interpreters import postgres_sql
-from interpreters.attack_scene import Scene
-from interpreters.attacks import run_attacks
+from interpreters.attacks.scene import Scene
+from interpreters.attacks.table import run_attacks
 from interpreters.base import (
     Column,
     ColumnType,

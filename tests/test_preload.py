@@ -17,7 +17,7 @@ def run(program: str, *path: Path) -> subprocess.CompletedProcess[str]:
 
 def test_modules_that_the_probe_imports_are_there_but_not_what_it_did() -> None:
     done = run("""
-        from interpreters.preload import preload
+        from interpreters.processes.preload import preload
         done = []
         def probe():
             import wave
@@ -30,26 +30,26 @@ def test_modules_that_the_probe_imports_are_there_but_not_what_it_did() -> None:
 
 
 def test_a_probe_that_fails_says_why() -> None:
-    done = run("from interpreters.preload import preload\npreload(lambda: 1 / 0)")
+    done = run("from interpreters.processes.preload import preload\npreload(lambda: 1 / 0)")
     assert "RuntimeError: the probe of what is imported on first use failed: ZeroDivisionError" in done.stderr
 
 
 def test_a_probe_that_dies_is_noticed() -> None:
-    done = run("import os\nfrom interpreters.preload import preload\npreload(lambda: os._exit(0))")
+    done = run("import os\nfrom interpreters.processes.preload import preload\npreload(lambda: os._exit(0))")
     assert "RuntimeError: the probe of what is imported on first use gave no answer" in done.stderr
 
 
 def test_a_module_that_starts_a_thread_is_refused(tmp_path: Path) -> None:
     module = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
     (tmp_path / "restless.py").write_text(module)
-    done = run("from interpreters.preload import preload\npreload(lambda: __import__('restless'))", tmp_path)
+    done = run("from interpreters.processes.preload import preload\npreload(lambda: __import__('restless'))", tmp_path)
     assert "RuntimeError: a fork would lose threads" in done.stderr
 
 
 def test_the_probe_leaves_no_process() -> None:
     done = run("""
         import os
-        from interpreters.preload import preload
+        from interpreters.processes.preload import preload
         preload(lambda: None)
         try:
             os.waitpid(-1, 0)

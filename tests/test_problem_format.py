@@ -19,8 +19,8 @@ from bootstrap.records import Problem
 from bootstrap.sources.jsonl_problems import JsonlProblems
 from interpreters import load_interpreter
 from interpreters.base import Column, ColumnType, Limits, Table, TestCase
-from interpreters.check_input import read_problems
 from interpreters.checking import check
+from interpreters.judging.check_input import read_problems
 
 SCHEMA = json.loads((ROOT / "docs" / "problem.schema.json").read_text(encoding="utf-8"))
 TEXT = (ROOT / "docs" / "problem_format.md").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from interpreters.seccomp import CHECKED, DENIED, UNKNOWN_TO_US, program
-from interpreters.syscall_numbers import FIRST_UNKNOWN, NUMBERS
+from interpreters.isolation.seccomp import CHECKED, DENIED, UNKNOWN_TO_US, program
+from interpreters.isolation.syscall_numbers import FIRST_UNKNOWN, NUMBERS
 
 PID = 4242
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}

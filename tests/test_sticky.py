@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from interpreters import load_interpreter, sticky
+from interpreters import load_interpreter
 from interpreters.base import Column, ColumnType, Execution, Interpreter, Limits, Outcome, Table
+from interpreters.processes import sticky
 
 FAST = Limits(seconds=0.6, memory_mb=512, output_bytes=2**20, cells=5_000)
 INPUT = Table((Column("a", ColumnType.INT),), ((1,), (2,), (3,)))
