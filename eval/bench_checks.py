@@ -51,6 +51,7 @@ AIMS: Mapping[str, Mapping[Size, float]] = {
 }  # how many times less CPU than fresh
 LOCKDOWN_AIM = 15  # per cent of CPU more than unlocked, at most
 STANDING = 8  # problems whose tables stay on a PostgreSQL server
+WARM = {"duckdb": 10, "postgres": 10}  # problems to warm up with, where sessions stay open for several; else one
 ANEW = "strong, loading anew"
 TITLE = "Checking: our interpreters at each level of the sandbox, against a fresh process per check"
 MEASURES: tuple[Measure, ...] = ("wall_ms", "cpu_ms")
@@ -65,12 +66,12 @@ class Pace:
     ours: float
     fresh: float
     least_fresh: int
-    load: LoadPlan
+    load: LoadPlan | None
     without: tuple[str, ...] = ()  # levels, and interpreters
 
 
 FULL = Pace(5, 0.4, 0.6, 2, LoadPlan(rounds=2, seconds=1.0))
-QUICK = Pace(2, 0.1, 0.0, 1, LoadPlan(rounds=1, seconds=0.2), ("standard", "ibis_polars"))
+QUICK = Pace(2, 0.1, 0.0, 1, None, ("standard", "ibis_polars"))
 
 
 @dataclass
@@ -112,7 +113,7 @@ def measure_sides(sides: dict[str, Side], rounds: int) -> None:
     """Let each side do its rounds. They take turns, in one order and then in the other."""
     for side in sides.values():
         timed(side, side.warm_up)
-        wanted = 1000 * side.seconds / timed(side, side.warm_up).wall_ms if side.seconds else 0
+        wanted = 1000 * side.seconds / timed(side, side.least).wall_ms if side.seconds else 0
         side.per_round = side.least * max(1, round(wanted / side.least))
     for number in range(rounds):
         for name in list(sides) if number % 2 else reversed(sides):
@@ -129,14 +130,15 @@ def measure(name: str, folder: Path, pace: Pace) -> tuple[Found, list[Load]]:
     loads: list[Load] = []
     with contextlib.ExitStack() as stack:
         pools = {level: stack.enter_context(CheckerPool(name, 1, LIMITS, layers)) for level, layers in levels.items()}
-        pair = stack.enter_context(CheckerPool(name, 2, LIMITS, LEVELS["strong"]))
+        pair = stack.enter_context(CheckerPool(name, 2, LIMITS, LEVELS["strong"])) if pace.load else None
         connection = name not in PROGRAMS
         fresh = stack.enter_context(fresh_connection()) if connection else fresh_process(PROGRAMS[name], folder)
         for size in SIZES:
             sides = _sides(pools, fresh, language, size, pace)
             measure_sides(sides, pace.rounds)
             found[size] = {label: side.rounds for label, side in sides.items()}
-            loads += measure_load({1: pools.get(ANEW, pools["strong"]), 2: pair}, language, size, pace.load)
+            if pace.load and pair:
+                loads += measure_load({1: pools.get(ANEW, pools["strong"]), 2: pair}, language, size, pace.load)
     return found, loads
 
 
@@ -146,9 +148,8 @@ def _sides(
     sides: dict[str, Side] = {}
     for level, pool in pools.items():
         stands = ANEW in pools and level != ANEW  # the rival finds its tables loaded, so these do too
-        problems = STANDING if stands else PROBLEMS
-        series = checks(language, size, problems)
-        sides[level] = Side(_by(pool), series, pace.ours, SAMPLES, STANDING * SAMPLES if stands else SAMPLES)
+        series = checks(language, size, STANDING if stands else PROBLEMS)
+        sides[level] = Side(_by(pool), series, pace.ours, SAMPLES, WARM.get(language, 1) * SAMPLES)
     sides["fresh"] = Side(_one_by_one(fresh), checks(language, size), pace.fresh, pace.least_fresh, 1)
     sides["floor"] = Side(_one_by_one(start_true), checks(language, size), pace.ours / 6, SAMPLES, SAMPLES)
     return sides
@@ -185,7 +186,7 @@ def checks_section(*, quick: bool) -> Section:
                 missing.append(f"{name} is not measured: {reason}")
                 continue
             rows += [row for size in SIZES for row in rows_of(name, size, found[size])]
-            notes += load_notes(name, loads)
+            notes += load_notes(name, loads) if loads else []
             figures[name] = {
                 "rounds": {s: {side: [*map(asdict, rounds)] for side, rounds in found[s].items()} for s in SIZES},
                 "load": [asdict(load) for load in loads],
@@ -194,9 +195,10 @@ def checks_section(*, quick: bool) -> Section:
 
 
 def _about(pace: Pace) -> str:
-    less = f"Quick: without {', '.join(pace.without)}. " if pace.without else ""
+    fresh = f"{pace.fresh:g} s" if pace.fresh else "one check"
+    less = f"Quick: without {', '.join(pace.without)} and a second worker. " if pace.without else ""
     return (
-        f"{less}{pace.rounds} rounds of about {pace.ours:g} s ({pace.fresh:g} s for fresh), the sides in turn; median "
+        f"{less}{pace.rounds} rounds of about {pace.ours:g} s ({fresh} for fresh), the sides in turn; median "
         f"(least–greatest). One check at a time, {SAMPLES} candidates per problem, half of them right; 'right' counts "
         "verdicts. CPU counts this process and all it started. Fresh: a Python process per check, with Parquet files; "
         f"for postgres_sql a connection per check, where the tables lie loaded, on both sides ('{ANEW}': loaded for "

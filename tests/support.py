@@ -64,7 +64,7 @@ def small_config(folder: Path, **overrides: Any) -> Path:
     values: dict[str, Any] = {
         "target": "polars_expr", "base_model": "scripted/none", "seed": 5, "max_iterations": 3,
         "source": {"name": "table_pipelines", "options": {"count": 24, "length_weights": [1.0, 1.0]}},
-        "admission": {"languages": "target"}, "audit": {"problems": 4, "mutants": 8},
+        "admission": {"languages": "target", "repeats": "audited"}, "audit": {"problems": 2, "mutants": 6},
         "split": {"dev": 5, "test": 5, "seeds": 3},
         "prompt": {"style": "plain"},
         "engine": {"name": "scripted", "script": str(script), "batch_sequences": 6},

@@ -299,6 +299,7 @@ def rows_of(out: Path) -> list[str]:
     return sorted(out.read_text(encoding="utf-8").splitlines())
 
 
+@pytest.mark.slow
 def test_the_program_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
     ended = run(whole, "--count", "90", "--mutants", "6")

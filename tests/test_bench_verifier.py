@@ -75,6 +75,7 @@ def test_a_wrong_verdict_is_counted_and_shown_and_a_truth_that_changes_is_not() 
     assert [example["code"] for example in counts.examples] == [wrong.code, right.code]
 
 
+@pytest.mark.slow
 def test_a_small_run_finds_no_false_verdict(tmp_path: Path) -> None:
     out = tmp_path / "verifier.json"
     words = [sys.executable, "-m", "eval.bench_verifier", "--count", "120", "--workers", "1", "--out", str(out)]

@@ -312,6 +312,7 @@ def test_the_output_is_never_one_of_the_inputs_or_a_file_of_another_kind(desk: D
     assert read(desk.out) == [{"a": 1}]
 
 
+@pytest.mark.slow
 def test_two_at_once_do_not_write_one_file(desk: Desk) -> None:
     desk.put(*slow_codes(60))
     first = subprocess.Popen(desk.words(), cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -184,7 +184,7 @@ def test_a_table_in_memory_is_there_for_every_data_set(ibis: Interpreter) -> Non
 
 def test_inputs_that_nobody_holds_leave_nothing_in_the_database() -> None:
     program = """
-        from interpreters import duckdb_runner, ibis_duckdb_runner as runner
+        from interpreters.runners import duckdb_runner, ibis_duckdb_runner as runner
         from interpreters.processes.candidate import SAMPLE
         def schemas():
             return duckdb_runner.connection().execute("SELECT schema_name FROM duckdb_schemas()").fetchall()

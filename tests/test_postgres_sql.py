@@ -212,6 +212,7 @@ def test_lists_go_in_as_arrays_where_they_can(postgres: PostgresSql) -> None:
 # -- what stands behind the gate ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_attack_of_the_table_is_stopped(postgres: PostgresSql) -> None:
     with Scene() as scene:
         results = list(run_attacks(postgres, scene))

@@ -118,6 +118,7 @@ def test_one_iteration_can_be_chosen(tmp_path: Path) -> None:
     assert recheck(store, "--iteration", "3").returncode == 2
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_and_another_checker_starts_anew(tmp_path: Path) -> None:
     store = make_run(tmp_path, *(candidate(PROBLEMS[0], f"df.head(0)  # {n}", WRONG) for n in range(250)))
     program = subprocess.Popen(words(store), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -26,7 +26,7 @@ from interpreters.checking import CheckerPool, judge
 
 @pytest.fixture(scope="module")
 def problems() -> list[Problem]:
-    options = {"count": 150, "length_weights": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]}
+    options = {"count": 40, "length_weights": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]}
     return list(load_source("table_pipelines", options, 11).load())
 
 
@@ -42,7 +42,7 @@ CHECKED_BY = [name for name in INTERPRETERS if load_interpreter(name).language i
 
 @pytest.mark.parametrize("name", CHECKED_BY)
 def test_every_interpreter_gives_what_the_steps_mean(name: str) -> None:
-    options = {"count": 120, "length_weights": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], "data_sets": 2}
+    options = {"count": 40, "length_weights": [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], "data_sets": 2}
     drawn = [p for seed in (21, 22) for p in load_source("table_pipelines", options, seed).load()]
     with load_interpreter(name) as interpreter:
         jobs = [(p.references[interpreter.language], [test.tables for test in p.tests]) for p in drawn]
