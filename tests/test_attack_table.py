@@ -17,7 +17,7 @@ from interpreters.attacks.table import HONEST, attacks_on, run_attacks
 from interpreters.sandbox import Wanted
 
 OPEN = Wanted(layers=frozenset(), required=False)
-QUICK = [(CURRENT, "polars_expr"), (PLAIN, "polars_expr")]
+QUICK = [(CURRENT, "polars_expr")]
 EVERYBODY = [
     pytest.param(user, name, marks=() if (user, name) in QUICK else pytest.mark.slow, id=f"{user}, {name}")
     for user in USERS
