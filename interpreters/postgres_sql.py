@@ -93,7 +93,7 @@ class PostgresSql(ForkedInterpreter):
         if self._place.has_network:  # the child connects from inside
             layers = Wanted(layers.layers - {"namespaces"}, layers.required)
         self._zygote = _Zygote(layers, self._server_waited)
-        self._sessions = Sessions(self._zygote, grows=False)  # the memory is the server's
+        self._sessions = Sessions(self._zygote, grows=False, renews=False)  # the memory is the server's
         self._desk: _Desk | None = None
         self._fixture: Fixture | None = None  # of the candidate that runs
         self._waited_before: dict[int, float] = {}

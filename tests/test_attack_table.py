@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from users import CURRENT, PLAIN, USERS, run_as, why_not
+from users import CURRENT, USERS, run_as, why_not
 
 from interpreters import INTERPRETERS, load_interpreter
 from interpreters.attacks.scene import Scene

@@ -89,6 +89,22 @@ def test_more_problems_than_sessions_take_turns(duckdb: Interpreter) -> None:
             assert rows(duckdb.execute(SUM, problem, FAST)) == [((2 * n + 1,),), ((20 * n + 10,),)]
 
 
+def test_a_session_that_goes_on_with_another_problem_has_nothing_left_of_the_first(duckdb: Interpreter) -> None:
+    secret = Table((Column("s", ColumnType.INT),), ((42,),))
+    first = [{"t": INPUT}, {"t": INPUT}, {"hidden": secret}]
+    assert rows(duckdb.execute("SELECT 1 AS n", first, FAST)) == [((1,),)] * 3
+    problems = [inputs(n) for n in range(sticky.SESSIONS)]
+    before = descendants(os.getpid())
+    for number, problem in enumerate(problems):
+        assert rows(duckdb.execute(SUM, problem, FAST)) == [((number,),), ((10 * number,),)]
+        for name in ("hidden", "d2.hidden", "memory.d2.hidden"):
+            assert duckdb.execute(f"SELECT * FROM {name}", problem, FAST).outcome is Outcome.RUNTIME_ERROR
+        left = "SELECT count(*) AS n FROM information_schema.tables"
+        assert rows(duckdb.execute(left, problem, FAST)) == [((2,),)] * 2
+    assert descendants(os.getpid()) <= max(before, sticky.SESSIONS + 2)
+    assert rows(duckdb.execute("SELECT s FROM hidden", [first[2]], FAST)) == [((42,),)]
+
+
 def test_a_session_survives_wrong_code_and_is_replaced_after_a_hanging_one(duckdb: Interpreter) -> None:
     problem = inputs(4)
     for code, outcome in (

@@ -3,7 +3,8 @@
 Messages in both directions are a length of four bytes and JSON. The child sends `{"started": true}` once everything
 of ours has worked, then for each test `{"table": ...}`, or `{"failure": outcome, "message": ...}` and nothing more for
 that job. `{"broken": ...}` instead of `started` says that our own part failed. A request whose `jobs` are null opens
-a session: each later message is the bare text of a code, run over the inputs that were loaded once.
+a session: each later message is `CODE` and the text of a code, run over the inputs that were loaded once, or
+`INPUTS` and a message with other inputs, which take the place of those.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from interpreters.wire import WireError, columns_from_json, columns_to_json, dum
 
 MESSAGE_LENGTH = 300
 LENGTH = struct.Struct(">I")
+CODE, INPUTS = b"c", b"i"
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,17 @@ def live(
 
 
 def _serve(runner: Runner, loaded: Any, caps: Mapping[str, int]) -> NoReturn:
-    """Run one code after the other over the same inputs, until nobody asks any more."""
+    """Run one code after the other over the inputs, until nobody asks any more."""
     while True:
         try:
-            code = _receive(SOCKET).decode("utf-8", "surrogatepass")
+            message = _receive(SOCKET)
         except EOFError:
             os._exit(0)
-        _run_job(runner, code, loaded, caps)
+        if message[:1] == INPUTS:
+            loaded = runner.load(_inputs(parse_request(message[1:])["inputs"]))
+            _send(dump_bytes({"started": True}))
+        else:
+            _run_job(runner, message[1:].decode("utf-8", "surrogatepass"), loaded, caps)
 
 
 def read_inputs(descriptor: int) -> list[dict[str, Columns]]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from interpreters.base import Job, Limits, Outcome, Table
-from interpreters.processes.candidate import LENGTH
+from interpreters.processes.candidate import CODE, INPUTS, LENGTH
 from interpreters.processes.replies import Replies
 from interpreters.wire import dump_bytes, table_to_json
 
@@ -41,6 +41,15 @@ def message_of_inputs(inputs: Inputs) -> bytes:
     """Return inputs alone, with their length, for the zygote to load."""
     payload = dump_bytes({"inputs": _encode(inputs)})
     return LENGTH.pack(len(payload)) + payload
+
+
+def message_of_new_inputs(inputs: Inputs) -> bytes:
+    """Return what a session is told to go on with other inputs."""
+    return INPUTS + dump_bytes({"inputs": _encode(inputs)})
+
+
+def message_of_code(code: str) -> bytes:
+    return CODE + code.encode("utf-8", "surrogatepass")
 
 
 def _encode(inputs: Inputs) -> list[Any]:

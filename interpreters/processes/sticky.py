@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 from interpreters.base import Execution, InterpreterError, Limits, Outcome, Table
-from interpreters.processes.conversation import explain, request_of_session
+from interpreters.processes.conversation import explain, message_of_code, message_of_new_inputs, request_of_session
 from interpreters.processes.process import Zygote
 from interpreters.processes.replies import Replies
 
@@ -42,7 +42,7 @@ class Session:
         """Run one code over the inputs; ends the session when its process does not survive that."""
         self.codes += 1
         replies = Replies([len(self._inputs)], self._limits, started=True)
-        ending, status = self._child.ask(code.encode("utf-8", "surrogatepass"), replies)
+        ending, status = self._child.ask(message_of_code(code), replies)
         if ending != "told":
             self.alive = False
             if status is None:  # a statement cannot have done that
@@ -51,6 +51,11 @@ class Session:
         elif replies.broken:
             self.close()
         return replies.executions[0]
+
+    def renew(self, inputs: Inputs) -> None:
+        """Go on with other inputs. Raises InterpreterError when they cannot be loaded."""
+        self._inputs = list(inputs)
+        self._child.ask(message_of_new_inputs(inputs), Replies([], self._limits))
 
     def close(self) -> None:
         self.alive = False
@@ -61,10 +66,12 @@ class Sessions:
     """The open sessions of one interpreter, by inputs (by identity, not by value).
 
     `grows`: what a session has done before can make it run out of memory, so that this is tried in a fresh one too.
+    `renews`: the session of a problem that is over goes on with another one, which saves the start of a process; for
+    runners whose `load` leaves nothing of what was loaded before.
     """
 
-    def __init__(self, zygote: Zygote, grows: bool = True) -> None:
-        self._zygote, self._grows = zygote, grows
+    def __init__(self, zygote: Zygote, grows: bool = True, renews: bool = True) -> None:
+        self._zygote, self._grows, self._renews = zygote, grows, renews
         self._open: OrderedDict[Key, Session] = OrderedDict()
         self._busy = threading.Lock()  # `close` may come from another thread
 
@@ -98,7 +105,12 @@ class Sessions:
             self._open.move_to_end(key)
             return self._open[key]
         while len(self._open) >= SESSIONS:
-            self._end(next(iter(self._open)))
+            oldest, session = self._open.popitem(last=False)
+            if self._renews and oldest[:2] == key[:2]:
+                session.renew(inputs)
+                self._open[key] = session
+                return session
+            session.close()
         session = self._open[key] = Session(self._zygote, inputs, limits, context)
         return session
 

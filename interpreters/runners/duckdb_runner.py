@@ -24,6 +24,7 @@ from interpreters.runners.duckdb_values import SETTINGS, create_table, fetch, me
 _SPARE = 0.75  # part of the memory limit that DuckDB may plan with, so that it reports before malloc fails
 _CHANCE = re.compile(r"random|seed|uuid|shuffle|sample", re.IGNORECASE)  # what the seed decides
 _connection: duckdb.DuckDBPyConnection
+_schemas = 0  # how many data sets are loaded
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,14 @@ def _limit_memory(memory_mb: int) -> None:
 
 
 def load(tests: Sequence[Mapping[str, Columns]]) -> Loaded:
-    """Create one schema per test, then lock the settings. A second call, for trusted code, replaces the first."""
+    """Create one schema per test. A second call replaces the first."""
+    global _schemas
     cursors = []
     try:
-        for number, tables in enumerate(tests):
+        for number in range(_schemas):
             _connection.execute(f"DROP SCHEMA IF EXISTS d{number} CASCADE")
+        for number, tables in enumerate(tests):
+            _schemas = number + 1
             _connection.execute(f"CREATE SCHEMA d{number}")
             for name, table in tables.items():
                 create_table(_connection, name, table, f"d{number}")
@@ -83,21 +87,22 @@ def load(tests: Sequence[Mapping[str, Columns]]) -> Loaded:
 
 
 def run(code: str, loaded: Loaded, max_cells: int) -> Generator[Columns, None, None]:
-    query = _single_select(code)
+    select = _single_select(code)
+    sets_seed = _CHANCE.search(select.query) is not None
     if loaded.refusal:
         raise CandidateError(Outcome.UNSUPPORTED, loaded.refusal)
     for cursor in loaded.cursors:
-        if _CHANCE.search(query):
+        if sets_seed:
             cursor.execute("SELECT setseed(0.5)").fetchall()
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         try:
-            yield fetch(cursor, query, max_cells)
+            yield fetch(cursor, select, max_cells)
         finally:
             cursor.abort()
             cursor.rollback()
 
 
-def _single_select(code: str) -> str:
+def _single_select(code: str) -> duckdb.Statement:
     try:
         statements = _connection.extract_statements(code)
     except (duckdb.ParserException, duckdb.SyntaxException) as error:
@@ -107,7 +112,7 @@ def _single_select(code: str) -> str:
     kind = statements[0].type
     if kind is not duckdb.StatementType.SELECT:
         raise CandidateError(Outcome.FORBIDDEN, f"expected a SELECT statement, found {kind.name}")
-    return statements[0].query
+    return statements[0]
 
 
 def describe(error: BaseException) -> tuple[Outcome, str]:

@@ -36,7 +36,7 @@ def run(code: str, loaded: Sequence[Mapping[str, Columns]], max_cells: int) -> G
             raise CandidateError(Outcome.UNSUPPORTED, line) from error
         for statement in statements[:-1]:
             database.execute(statement)
-        yield fetch(database, statements[-1].query, max_cells)
+        yield fetch(database, statements[-1], max_cells)
 
 
 def _statements(database: duckdb.DuckDBPyConnection, code: str) -> list[duckdb.Statement]:
