@@ -26,6 +26,8 @@ from interpreters.checking import judge
 
 LIMITS = Limits(seconds=10.0, memory_mb=2048)
 """For each mutant and data set."""
+REPEATS = 4
+"""How often a survivor runs again over all data sets."""
 BATCH = 16
 """Problems whose mutants run side by side in one process."""
 CONSTANT = Mutant("", "constant_answer", "the expected table of the first data set, given for all")
@@ -158,11 +160,15 @@ def misread(interpreter: Interpreter, subjects: Sequence[Subject]) -> dict[str, 
 
 
 def run_mutants(interpreter: Interpreter, subjects: Sequence[Subject]) -> None:
-    """Set the fates of the mutants on the problems' data sets, one data set after the other: most die at the first."""
+    """Set the fates of the mutants on the problems' data sets, one data set after the other: most die at the first.
+
+    Those that survive all of them run again: rows in an order that nobody asked for are right by luck at times.
+    """
     for one in subjects:
         if not constant_passes(one.problem.tests):
             one.fates[-1] = "wrong"
-    for index in range(max((len(one.problem.tests) for one in subjects), default=0)):
+    longest = max((len(one.problem.tests) for one in subjects), default=0)
+    for index in list(range(longest)) * (1 + REPEATS):
         asked = [
             (one, mutant) for one in subjects if index < len(one.problem.tests)
             for mutant in one.alive if one.mutants[mutant] is not CONSTANT
