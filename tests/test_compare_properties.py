@@ -214,7 +214,7 @@ def near(a: Any, b: Any) -> bool:
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(near, a, b))
     if isinstance(a, dict) and isinstance(b, dict):
-        return near(list(a.values()), list(b.values()))
+        return a.keys() == b.keys() and all(near(a[name], b[name]) for name in a)
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (a, b))
     return same(a, b) or (numbers and abs(a - b) < 1e-5)
 
