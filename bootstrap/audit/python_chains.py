@@ -27,7 +27,6 @@ _DROPPED = {
     "limit": "drop_limit", "tail": "drop_limit", "slice": "drop_limit", "with_columns": "drop_step",
     "mutate": "drop_step", "drop": "drop_step", "rename": "drop_step", "select": "drop_step",
 }  # fmt: skip
-_SORTS = frozenset({"sort", "order_by"})
 _ROWS = frozenset({"head", "limit", "tail", "slice", "top_k", "bottom_k"})
 _PICKS_BY_ORDER = _ROWS | {"first", "last", "gather_every", "with_row_index", "row", "item", "shift", "cum_sum"}
 _FORGETS_ORDER = frozenset({"unique", "distinct", "sort", "order_by", "join", "left_join", *GROUPS, *AGGREGATING})

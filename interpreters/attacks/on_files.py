@@ -16,7 +16,6 @@ _IMPORTS = (
     "os, sys, time, ctypes = map(__import__, 'os sys time ctypes'.split())\n"
     "libc = ctypes.CDLL(None, use_errno=True)\nwhole = ctypes.c_size_t\n"
 )
-_TELL = "raise RuntimeError(text[:280])"
 
 
 def _file(number: int, name: str, code: str, succeeded: Effect = nothing_special, on: Language = "python") -> Attack:

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from interpreters.isolation import landlock, namespaces, privileges, seccomp
+from interpreters.isolation import landlock, privileges, seccomp
 from interpreters.isolation.confine import lockdown
 from interpreters.sandbox import NOTHING_TO_DROP, Sandbox
 
@@ -36,10 +36,6 @@ def find_sandbox(layers: Collection[str], readable: Sequence[str], inside: str) 
         found["namespaces"] = inside
     holes = _in_child(lambda: json.dumps(_holes(list(found), readable, bool(inside))))
     return Sandbox(found, missing, tuple(json.loads(holes)))
-
-
-def why_no_namespaces() -> str | None:
-    return namespaces.probe()
 
 
 # -- layers, each alone -------------------------------------------------------------------------------------------
