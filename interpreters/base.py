@@ -15,7 +15,7 @@ Error model, in one place:
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -126,8 +126,8 @@ class Limits:
 class Execution:
     """What running a candidate gave. `results` holds the tables of the tests that ran to the end, in order.
 
-    `outcome` is PASSED when every test returned a table (nothing is compared yet), else the reason for which the test
-    after the last of `results` gave none.
+    `outcome` is PASSED when every test returned a table (nothing is compared yet) or when the caller wanted no more of
+    them, else the reason for which the test after the last of `results` gave none.
     """
 
     outcome: Outcome
@@ -160,6 +160,8 @@ class InterpreterUnavailable(InterpreterError):  # noqa: N818 - the name says wh
 
 
 Job = tuple[str, Sequence[Mapping[str, Table]]]  # code, and the input tables of each test
+GoOn = Callable[[int, Table], bool]
+"""Asked with the number and the table of each test but the last; a no ends the execution there."""
 
 
 class Interpreter(Protocol):
@@ -183,8 +185,11 @@ class Interpreter(Protocol):
         """Return one line that names the layers of the sandbox in force, see sandbox.py."""
         ...
 
-    def execute(self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits) -> Execution:
-        """Run `code` once per entry of `inputs` (named tables), stopping at the first that gives no table.
+    def execute(
+        self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits, go_on: GoOn | None = None
+    ) -> Execution:
+        """Run `code` once per entry of `inputs` (named tables), stopping at the first that gives no table, and at the
+        first after which `go_on` says no. It may be asked about one test again, when the run had to be repeated.
 
         Raises InterpreterError when the interpreter, not the candidate, failed.
         """

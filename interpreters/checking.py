@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 
 from interpreters import load_interpreter
-from interpreters.base import Execution, Interpreter, InterpreterError, Limits, Outcome, TestCase, Verdict
+from interpreters.base import Execution, Interpreter, InterpreterError, Limits, Outcome, Table, TestCase, Verdict
 from interpreters.compare import compare_answer
 from interpreters.processes.replies import clean
 from interpreters.sandbox import SandboxName, Wanted
@@ -22,17 +22,37 @@ JOIN_SECONDS = 30.0
 log = logging.getLogger(__name__)
 
 
-def judge(execution: Execution, tests: Sequence[TestCase], interpreter_name: str) -> Verdict:
-    """Return the verdict on what a candidate gave. The first test that fails decides.
+class Comparisons:
+    """The differences between the tables of one candidate and those expected, each looked for once."""
+
+    def __init__(self, tests: Sequence[TestCase]) -> None:
+        self._tests = tests
+        self._found: dict[int, tuple[Table, str | None]] = {}
+
+    def difference(self, index: int, table: Table) -> str | None:
+        """Return what is wrong with the table of a test, None when it is right."""
+        if index not in self._found or self._found[index][0] is not table:
+            self._found[index] = (table, compare_answer(table, self._tests[index]))
+        return self._found[index][1]
+
+    def is_right(self, index: int, table: Table) -> bool:
+        return self.difference(index, table) is None
+
+
+def judge(
+    execution: Execution, tests: Sequence[TestCase], interpreter_name: str, known: Comparisons | None = None
+) -> Verdict:
+    """Return the verdict on what a candidate gave. The first test that fails decides; `known` saves comparing again.
 
     Raises InterpreterError when an execution that claims to be whole lacks tables.
     """
+    comparisons = known or Comparisons(tests)
 
     def verdict(outcome: Outcome, failed_test: int | None, message: str) -> Verdict:
         return Verdict(outcome, failed_test, clean(message), execution.seconds, interpreter_name)
 
-    for index, (table, test) in enumerate(zip(execution.results, tests, strict=False)):
-        difference = compare_answer(table, test)
+    for index, table in enumerate(execution.results[: len(tests)]):
+        difference = comparisons.difference(index, table)
         if difference is not None:
             return verdict(Outcome.WRONG_ANSWER, index, difference)
     if execution.outcome is not Outcome.PASSED:
@@ -43,17 +63,22 @@ def judge(execution: Execution, tests: Sequence[TestCase], interpreter_name: str
 
 
 def check(interpreter: Interpreter, code: str, tests: Sequence[TestCase], limits: Limits) -> Verdict:
-    """Run and judge one candidate. An interpreter that fails is tried once more, then raises.
+    """Run and judge one candidate, up to the first test that fails. An interpreter that fails is tried once more, then
+    raises.
+
+    The candidate's process hears after each test whether there is another one, and so whether that test was right: of
+    no use to it, because the first wrong answer ends it.
 
     The second try runs in a fresh process: an interpreter that raises InterpreterError has ended its own.
     """
     inputs = [test.tables for test in tests]
+    comparisons = Comparisons(tests)
     try:
-        execution = interpreter.execute(code, inputs, limits)
+        execution = interpreter.execute(code, inputs, limits, comparisons.is_right)
     except InterpreterError as error:
         log.warning("%s failed (%s); trying once more in a fresh process", interpreter.name, error)
-        execution = interpreter.execute(code, inputs, limits)
-    return judge(execution, tests, interpreter.name)
+        execution = interpreter.execute(code, inputs, limits, comparisons.is_right)
+    return judge(execution, tests, interpreter.name, comparisons)
 
 
 @dataclass(frozen=True)

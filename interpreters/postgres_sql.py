@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, TypeVar, cast, get_args
 
-from interpreters.base import Execution, InterpreterError, InterpreterUnavailable, Job, Limits, Outcome, Table
+from interpreters.base import Execution, GoOn, InterpreterError, InterpreterUnavailable, Job, Limits, Outcome, Table
 from interpreters.postgres.binaries import Kind
 from interpreters.postgres.places import NamedServer, OwnServer, Place
 from interpreters.postgres.talk import BEFORE, LOST, SILENT, Context
@@ -166,7 +166,9 @@ class PostgresSql(ForkedInterpreter):
 
     # -- candidates -----------------------------------------------------------------------------------------------
 
-    def execute(self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits) -> Execution:
+    def execute(
+        self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits, go_on: GoOn | None = None
+    ) -> Execution:
         if not inputs:
             return Execution(Outcome.PASSED)
         self._start()
@@ -178,7 +180,7 @@ class PostgresSql(ForkedInterpreter):
             if fixture.unsupported:
                 return Execution(Outcome.UNSUPPORTED, (), fixture.unsupported)
             self._begin(fixture, limits)
-            execution = self._sessions.execute(code, fixture.schemas, limits, _context(fixture, limits))
+            execution = self._sessions.execute(code, fixture.schemas, limits, go_on, _context(fixture, limits))
             try:
                 return self._settle(execution, fixture)
             except _LostError as error:

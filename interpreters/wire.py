@@ -15,6 +15,7 @@ import base64
 import binascii
 import datetime as dt
 import json
+import marshal
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -142,8 +143,9 @@ def _require_classes(column: Column, classes: set[type]) -> None:
 
 def encode_column(column: Column, values: Sequence[Value]) -> list[Any]:
     """Return the JSON cells of one column. Raises WireError for a value that the column's type does not allow."""
-    _require_classes(column, set(map(type, values)))
-    if column.type in _AS_IS:
+    classes = set(map(type, values))
+    _require_classes(column, classes)
+    if column.type in _AS_IS or _is_plain(classes, values):
         return list(values)
     if column.type is ColumnType.INT:
         return [v if v is None or -_EXACT <= v <= _EXACT else str(v) for v in values]  # type: ignore[operator]  # ints
@@ -153,6 +155,13 @@ def encode_column(column: Column, values: Sequence[Value]) -> list[Any]:
         return [encode_value(v) for v in values]
     write = next(write for tag, write in _WRITERS.values() if tag == column.type)
     return [None if v is None else write(v) for v in values]
+
+
+def _is_plain(classes: set[type], values: Sequence[Any]) -> bool:
+    """Say whether all are integers, or all floats, that JSON has: the common case, found without a look at each."""
+    if classes == {int}:
+        return min(values) >= -_EXACT and max(values) <= _EXACT
+    return classes == {float} and all(map(math.isfinite, values))
 
 
 def encode_float(value: float | None) -> float | str | None:
@@ -337,6 +346,11 @@ def parse_untrusted(payload: bytes) -> object:
         raise WireError(f"not JSON: {type(error).__name__}") from error
 
 
+def dump_request(message: Mapping[str, Any]) -> bytes:
+    """Return a message from the parent to a child: the same cells as in JSON, in a form that is read faster."""
+    return marshal.dumps(dict(message))
+
+
 def parse_request(payload: bytes) -> Any:
-    """Return the JSON value that our own parent sent to a child."""
-    return json.loads(payload)
+    """Return what `dump_request` wrote. Only for what comes from the parent: marshal trusts its input."""
+    return marshal.loads(payload)

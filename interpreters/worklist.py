@@ -23,13 +23,18 @@ class Worklist(Generic[Item]):
         self._lists: list[deque[tuple[Hashable, Item]]] = [deque() for _ in range(workers)]
         self._homes: OrderedDict[Hashable, int] = OrderedDict()
         self._room = waiting_per_worker * workers
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)
+        self._has_room = threading.Condition(lock)
+        self._full = False
         self._closed = False
 
     def put(self, kind: Hashable, item: Item) -> bool:
         """Add an item, waiting for room; return False when the list has been closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or sum(map(len, self._lists)) < self._room)
+            if sum(map(len, self._lists)) >= self._room:
+                self._full = True
+                self._has_room.wait_for(lambda: self._closed or not self._full)
             if self._closed:
                 return False
             self._lists[self._choose(kind)].append((kind, item))
@@ -54,13 +59,17 @@ class Worklist(Generic[Item]):
                 return None
             own = self._lists[worker]
             _, item = own.popleft() if own else max(self._lists, key=len).pop()
-            self._changed.notify_all()
+            if self._full and sum(map(len, self._lists)) <= self._room // 2:
+                self._full = False
+                self._has_room.notify_all()
             return item
 
     def close(self) -> list[Item]:
         """Wake everybody; return what nobody has taken."""
         with self._changed:
             self._closed = True
+            self._full = False
+            self._has_room.notify_all()
             left = [item for one in self._lists for _, item in one]
             for one in self._lists:
                 one.clear()

@@ -15,7 +15,7 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -24,6 +24,7 @@ from interpreters.base import (
     Column,
     ColumnType,
     Execution,
+    GoOn,
     Interpreter,
     InterpreterError,
     InterpreterUnavailable,
@@ -268,6 +269,53 @@ def test_a_test_never_sees_the_tables_of_the_one_before(interpreter: Interpreter
     execution = interpreter.execute(samples.identity, [{"t": SALES}, {"t": EMPTY}, {"u": SALES}], FAST)
     assert execution.results == (SALES, EMPTY)
     assert execution.outcome is Outcome.RUNTIME_ERROR
+
+
+# -- stopping early -----------------------------------------------------------------------------------------------
+
+
+def test_no_test_runs_that_the_caller_does_not_want(interpreter: Interpreter, samples: Samples) -> None:
+    inputs = [{"t": SALES}, {"t": EMPTY}, {"t": SALES}, {"u": SALES}]
+    asked: list[int] = []
+
+    def until(last: int) -> Execution:
+        def go_on(index: int, table: Table) -> bool:
+            assert table == inputs[index]["t"]
+            asked.append(index)
+            return index < last
+
+        return interpreter.execute(samples.identity, inputs, FAST, go_on)
+
+    assert [len(until(last).results) for last in (1, 0, 2)] == [2, 1, 3]  # each finds the interpreter as it should be
+    assert asked == [0, 1, 0, 0, 1, 2]
+    assert until(3).outcome is Outcome.RUNTIME_ERROR  # the last test has no table t
+
+
+def test_what_is_wrong_early_is_not_run_to_its_end(interpreter: Interpreter, samples: Samples) -> None:
+    never = TestCase({"t": SALES}, SALES)
+    wrong = [TestCase({"t": SALES}, EMPTY), *[never] * 3]
+    seen: list[int] = []
+
+    class Watched:
+        name = interpreter.name
+
+        def execute(self, code: str, inputs: Any, limits: Limits, go_on: GoOn | None = None) -> Execution:
+            execution = interpreter.execute(code, inputs, limits, go_on)
+            seen.append(len(execution.results))
+            return execution
+
+    verdict = check(cast("Interpreter", Watched()), samples.identity, wrong, FAST)
+    assert (verdict.outcome, verdict.failed_test, seen) == (Outcome.WRONG_ANSWER, 0, [1])
+    assert check(interpreter, samples.identity, [never] * 3, FAST).passed
+
+
+def test_a_caller_that_fails_leaves_the_interpreter_usable(interpreter: Interpreter, samples: Samples) -> None:
+    def fail(index: int, table: Table) -> bool:
+        raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        interpreter.execute(samples.identity, [{"t": SALES}] * 3, FAST, fail)
+    assert interpreter.execute(samples.identity, [{"t": EMPTY}], FAST).results == (EMPTY,)
 
 
 # -- trusted batches ----------------------------------------------------------------------------------------------

@@ -178,6 +178,7 @@ def test_a_server_stopped_in_the_middle_of_500_checks_costs_no_verdict(
         futures, servers = [], set()
         for i, code in enumerate([*codes] * 100):
             if i % 70 == 50:
+                futures[i - 20].result(120)  # so that this server has been at work, and is
                 servers.add(server.running().number)
                 _kill(server.running().postmaster, (signal.SIGKILL, signal.SIGQUIT, signal.SIGINT)[i // 70 % 3])
             futures.append(pool.submit(code, tests[i % 5]))
@@ -187,7 +188,6 @@ def test_a_server_stopped_in_the_middle_of_500_checks_costs_no_verdict(
 
 
 def _kill(postmaster: int, number: int) -> None:
-    time.sleep(0.2)  # so that checks are running
     try:
         os.kill(postmaster, number)
     except ProcessLookupError:

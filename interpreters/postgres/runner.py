@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from psycopg import OperationalError, pq
 
@@ -21,7 +22,10 @@ from interpreters.postgres.talk import BEFORE, LOST, SILENT, Context
 from interpreters.processes.candidate import CandidateError, Columns, first_line
 
 _CURSOR = b"checked"
+_SETTINGS = b"SELECT set_config('search_path', $1, true), set_config('statement_timeout', $2, true), setseed(0)"
+_BEGIN = (b"BEGIN READ ONLY", _SETTINGS)
 _FIRST_ROWS, _MORE_ROWS = 100, 2000  # few at first: rows may be large
+_GOOD = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 _CLAIMS = {
     "25006": Outcome.FORBIDDEN,  # read-only transaction
     "42501": Outcome.FORBIDDEN,  # no right
@@ -33,6 +37,7 @@ _CLAIMS = {
     "57014": Outcome.TIMEOUT,
 }
 _SHUTDOWN = "57P0"  # the server ends the session, is about to end or has crashed
+Answer = TypeVar("Answer")
 _connection: pq.abc.PGconn
 _context: Context
 _farewells: list[str] = []  # codes of what the server said unasked when it ended
@@ -88,7 +93,6 @@ def run(code: str, loaded: Sequence[str], max_cells: int) -> Generator[Columns, 
         return
     try:
         for schema in loaded:
-            _begin(schema)
             yield _select(text, schema, max_cells)
             _simple("ROLLBACK")
     finally:
@@ -107,13 +111,6 @@ def _encode(code: str) -> bytes:
 # -- one statement ------------------------------------------------------------------------------------------------
 
 
-def _begin(schema: str) -> None:
-    _simple(
-        f'BEGIN READ ONLY; SET LOCAL search_path = "{schema}"; SET LOCAL statement_timeout = {_context.statement_ms}; '
-        "SELECT setseed(0)"
-    )
-
-
 def _simple(statements: str) -> None:
     """Run statements of our own."""
     if _connection.status != pq.ConnStatus.OK:
@@ -121,12 +118,42 @@ def _simple(statements: str) -> None:
     _checked(_heard(lambda: _connection.exec_(statements.encode())))
 
 
+def _in_transaction(schema: str, *statements: bytes | None) -> list[pq.abc.PGresult]:
+    """Begin a transaction on the schema and run the statements, all in one round trip; None describes the cursor.
+
+    Returns the results of the statements; the first that failed raises.
+    """
+    if _connection.status != pq.ConnStatus.OK:
+        raise LostError(BEFORE)
+    return [_checked(result) for result in _heard(lambda: _pipeline(schema, statements))][len(_BEGIN) :]
+
+
+def _pipeline(schema: str, statements: Sequence[bytes | None]) -> list[pq.abc.PGresult]:
+    settings = [f'"{schema}"'.encode(), str(_context.statement_ms).encode()]
+    _connection.enter_pipeline_mode()
+    for statement in (*_BEGIN, *statements):
+        if statement is None:
+            _connection.send_describe_portal(_CURSOR)
+        else:
+            _connection.send_query_params(statement, settings if statement is _SETTINGS else None)
+    _connection.pipeline_sync()
+    # Each command gives a result and then None, the synchronisation one result; a lost connection gives None for ever.
+    answers = [_connection.get_result() for _ in range(2 * (len(_BEGIN) + len(statements)) + 1)]
+    results = [answer for answer in answers if answer is not None]
+    if results and results[-1].status == pq.ExecStatus.PIPELINE_SYNC:
+        _connection.exit_pipeline_mode()
+        return results[:-1]
+    if all(result.status in _GOOD for result in results):
+        raise OperationalError("the results end early")
+    return results
+
+
 def _extended(statement: bytes) -> pq.abc.PGresult:
     """Run one statement; the protocol itself refuses a second one."""
     return _checked(_heard(lambda: _connection.exec_params(statement, None)))
 
 
-def _heard(ask: Callable[[], pq.abc.PGresult]) -> pq.abc.PGresult:
+def _heard(ask: Callable[[], Answer]) -> Answer:
     try:
         return ask()
     except OperationalError as error:  # not even an error came back
@@ -134,7 +161,7 @@ def _heard(ask: Callable[[], pq.abc.PGresult]) -> pq.abc.PGresult:
 
 
 def _checked(result: pq.abc.PGresult) -> pq.abc.PGresult:
-    if result.status in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
+    if result.status in _GOOD:
         return result
     code = _field(result, pq.DiagnosticField.SQLSTATE)
     message = _message(result)
@@ -156,15 +183,14 @@ def _message(result: pq.abc.PGresult) -> str:
 
 
 def _select(code: bytes, schema: str, max_cells: int) -> Columns:
+    declare = b"DECLARE " + _CURSOR + b" NO SCROLL CURSOR FOR " + code
     try:
-        _extended(b"DECLARE " + _CURSOR + b" NO SCROLL CURSOR FOR " + code)
+        _, described, first = _in_transaction(schema, declare, None, _fetch_next(_FIRST_ROWS))
     except StatementError as error:
         _explain(error, code, schema)
         raise
-    described = _checked(_heard(lambda: _connection.describe_portal(_CURSOR)))
     width = described.nfields
-    rows = max_cells // max(width, 1) + 1
-    cells, height = _fetch(width, rows)
+    cells, height = _fetched(first, width, max_cells // max(width, 1) + 1)
     if height * max(width, 1) > max_cells:
         raise CandidateError(Outcome.OUTPUT_EXCEEDED, f"the result has more than {max_cells} cells")
     columns = [
@@ -181,7 +207,7 @@ def _explain(error: StatementError, code: bytes, schema: str) -> None:
     if error.code != "42601":
         return
     _simple("ROLLBACK")
-    _begin(schema)
+    _in_transaction(schema)
     try:
         _checked(_heard(lambda: _connection.prepare(b"", code)))
     except StatementError as alone:
@@ -192,13 +218,15 @@ def _explain(error: StatementError, code: bytes, schema: str) -> None:
     raise CandidateError(Outcome.FORBIDDEN, "expected a SELECT statement, found another one or none") from error
 
 
-def _fetch(width: int, most_rows: int) -> tuple[list[list[bytes | None]], int]:
-    """Return the text of up to so many rows, column by column, and their number."""
+def _fetch_next(rows: int) -> bytes:
+    return b"FETCH FORWARD %d FROM %b" % (rows, _CURSOR)
+
+
+def _fetched(result: pq.abc.PGresult, width: int, most_rows: int) -> tuple[list[list[bytes | None]], int]:
+    """Return the text of up to so many rows, column by column, and their number; `result` holds the first ones."""
     cells: list[list[bytes | None]] = [[] for _ in range(width)]
     height, size, wanted = 0, 0, _FIRST_ROWS
-    while height < most_rows:
-        wanted = min(wanted, most_rows - height)
-        result = _extended(b"FETCH FORWARD %d FROM %b" % (wanted, _CURSOR))
+    while True:
         for column in range(width):
             new = [result.get_value(row, column) for row in range(result.ntuples)]
             size += sum(len(cell) for cell in new if cell is not None)
@@ -206,10 +234,10 @@ def _fetch(width: int, most_rows: int) -> tuple[list[list[bytes | None]], int]:
         height += result.ntuples
         if size > _context.result_bytes:
             raise CandidateError(Outcome.OUTPUT_EXCEEDED, f"the result has more than {_context.result_bytes} bytes")
-        if result.ntuples < wanted:
-            break
-        wanted = _MORE_ROWS
-    return cells, height
+        if result.ntuples < wanted or height >= most_rows:
+            return cells, height
+        wanted = min(_MORE_ROWS, most_rows - height)
+        result = _extended(_fetch_next(wanted))
 
 
 def _forget() -> None:

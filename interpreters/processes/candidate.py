@@ -1,10 +1,13 @@
 """The life of one forked child: read the request, load its inputs, give up all rights, run the code, send tables.
 
-Messages in both directions are a length of four bytes and JSON. The child sends `{"started": true}` once everything
-of ours has worked, then for each test `{"table": ...}`, or `{"failure": outcome, "message": ...}` and nothing more for
-that job. `{"broken": ...}` instead of `started` says that our own part failed. A request whose `jobs` are null opens
-a session: each later message is `CODE` and the text of a code, run over the inputs that were loaded once, or
-`INPUTS` and a message with other inputs, which take the place of those.
+Messages in both directions begin with their length in four bytes; those of the child are JSON. The child sends
+`{"started": true}` once everything of ours has worked, then for each test `{"table": ...}`, or `{"failure": outcome,
+"message": ...}` and nothing more for that job. `{"broken": ...}` instead of `started` says that our own part failed.
+A request whose `jobs` are null opens a session: each later message is `CODE` (or `ASK`) and the text of a code, run
+over the inputs that were loaded once, or `INPUTS` and a message with other inputs, which take the place of those.
+
+Where the request says `asks`, or the message begins with `ASK`, the child waits after the table of each test but the
+last for one byte: `GO_ON`, or `STOP` when the parent has seen enough.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from interpreters.wire import WireError, columns_from_json, columns_to_json, dum
 
 MESSAGE_LENGTH = 300
 LENGTH = struct.Struct(">I")
-CODE, INPUTS = b"c", b"i"
+CODE, ASK, INPUTS = b"c", b"a", b"i"
+GO_ON, STOP = b"+", b"-"
 
 
 @dataclass(frozen=True)
@@ -91,22 +95,26 @@ def live(
     if request["jobs"] is None:
         _serve(runner, loaded, request)
     for index, job in enumerate(request["jobs"]):
-        _run_job(runner, job["code"], loaded if index == 0 else runner.load(_inputs(job["inputs"])), request)
+        asks = job["tests"] - 1 if request["asks"] else 0
+        _run_job(runner, job["code"], loaded if index == 0 else runner.load(_inputs(job["inputs"])), request, asks)
     os._exit(0)
 
 
-def _serve(runner: Runner, loaded: Any, caps: Mapping[str, int]) -> NoReturn:
+def _serve(runner: Runner, loaded: Any, request: Mapping[str, Any]) -> NoReturn:
     """Run one code after the other over the inputs, until nobody asks any more."""
+    tests = len(request["inputs"])
     while True:
         try:
             message = _receive(SOCKET)
         except EOFError:
             os._exit(0)
         if message[:1] == INPUTS:
-            loaded = runner.load(_inputs(parse_request(message[1:])["inputs"]))
+            inputs = parse_request(message[1:])["inputs"]
+            loaded, tests = runner.load(_inputs(inputs)), len(inputs)
             _send(dump_bytes({"started": True}))
         else:
-            _run_job(runner, message[1:].decode("utf-8", "surrogatepass"), loaded, caps)
+            asks = tests - 1 if message[:1] == ASK else 0
+            _run_job(runner, message[1:].decode("utf-8", "surrogatepass"), loaded, request, asks)
 
 
 def read_inputs(descriptor: int) -> list[dict[str, Columns]]:
@@ -118,11 +126,14 @@ def _inputs(tests: Sequence[Mapping[str, Any]]) -> list[dict[str, Columns]]:
     return [{name: Columns(*columns_from_json(table)) for name, table in tables.items()} for tables in tests]
 
 
-def _run_job(runner: Runner, code: str, loaded: Any, caps: Mapping[str, int]) -> None:
+def _run_job(runner: Runner, code: str, loaded: Any, caps: Mapping[str, int], asks: int) -> None:
+    """Run a code; after each of the first `asks` tests, wait to be told to go on."""
     try:
         with closing(runner.run(code, loaded, caps["max_cells"])) as tables:  # its clean-up comes before the next code
-            for message in _messages(tables, caps):
+            for index, message in enumerate(_messages(tables, caps)):
                 _send(message)
+                if index < asks and os.read(SOCKET, 1) != GO_ON:
+                    return
     except BaseException as error:  # the boundary of the candidate: SystemExit and a panic are its failures too
         outcome, reason = _explain(runner, error)
         _send(dump_bytes({"failure": outcome, "message": reason[:MESSAGE_LENGTH]}))

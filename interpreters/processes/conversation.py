@@ -15,21 +15,24 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from interpreters.base import Job, Limits, Outcome, Table
-from interpreters.processes.candidate import CODE, INPUTS, LENGTH
+from interpreters.processes.candidate import ASK, CODE, GO_ON, INPUTS, LENGTH, STOP
 from interpreters.processes.replies import Replies
-from interpreters.wire import dump_bytes, table_to_json
+from interpreters.wire import dump_request, table_to_json
 
 LOAD_SECONDS = 20.0  # from fork to the candidate's first line: reading and loading its inputs
 
 Inputs = Sequence[Mapping[str, Table]]
 
 
-def request_of_jobs(jobs: Sequence[Job], limits: Limits, context: str, loaded: bool) -> bytes:
+def request_of_jobs(jobs: Sequence[Job], limits: Limits, context: str, loaded: bool, asks: bool) -> bytes:
     """Return the request that runs the jobs one after the other; the first one's inputs are loaded before lockdown,
     or have been already."""
-    encoded = [{"code": code, "inputs": _encode(inputs) if i else None} for i, (code, inputs) in enumerate(jobs)]
+    encoded = [
+        {"code": code, "inputs": _encode(inputs) if i else None, "tests": len(inputs)}
+        for i, (code, inputs) in enumerate(jobs)
+    ]
     first = _encode(jobs[0][1]) if jobs and not loaded else None
-    return _request({"jobs": encoded, "inputs": first}, limits, limits.seconds * len(jobs), context)
+    return _request({"jobs": encoded, "inputs": first, "asks": asks}, limits, limits.seconds * len(jobs), context)
 
 
 def request_of_session(inputs: Inputs, limits: Limits, cpu_seconds: float, context: str) -> bytes:
@@ -39,17 +42,17 @@ def request_of_session(inputs: Inputs, limits: Limits, cpu_seconds: float, conte
 
 def message_of_inputs(inputs: Inputs) -> bytes:
     """Return inputs alone, with their length, for the zygote to load."""
-    payload = dump_bytes({"inputs": _encode(inputs)})
+    payload = dump_request({"inputs": _encode(inputs)})
     return LENGTH.pack(len(payload)) + payload
 
 
 def message_of_new_inputs(inputs: Inputs) -> bytes:
     """Return what a session is told to go on with other inputs."""
-    return INPUTS + dump_bytes({"inputs": _encode(inputs)})
+    return INPUTS + dump_request({"inputs": _encode(inputs)})
 
 
-def message_of_code(code: str) -> bytes:
-    return CODE + code.encode("utf-8", "surrogatepass")
+def message_of_code(code: str, asks: bool) -> bytes:
+    return (ASK if asks else CODE) + code.encode("utf-8", "surrogatepass")
 
 
 def _encode(inputs: Inputs) -> list[Any]:
@@ -57,7 +60,7 @@ def _encode(inputs: Inputs) -> list[Any]:
 
 
 def _request(body: Mapping[str, Any], limits: Limits, cpu_seconds: float, context: str) -> bytes:
-    return dump_bytes(
+    return dump_request(
         {
             **body,
             "context": context,
@@ -97,7 +100,14 @@ def converse(connection: socket.socket, message: bytes, replies: Replies, waited
             return "closed"
         if not chunk:
             return "closed"
-        if not replies.feed(chunk):
+        more = replies.feed(chunk)
+        if replies.stops or replies.goes_on:
+            try:
+                connection.sendall(STOP if replies.stops else GO_ON * replies.goes_on)
+            except (TimeoutError, ConnectionError):
+                return "closed"
+            replies.goes_on = 0
+        if not more:
             break
     return "told"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
-from interpreters.base import Column, ColumnType, Execution, InterpreterUnavailable, Job, Limits, Table
+from interpreters.base import Column, ColumnType, Execution, GoOn, InterpreterUnavailable, Job, Limits, Table
 from interpreters.processes.process import Zygote
 from interpreters.processes.sticky import Sessions
 from interpreters.sandbox import SandboxName, Wanted
@@ -52,12 +52,14 @@ class ForkedInterpreter:
         self._zygote.start()
         return self._zygote.sandbox.line()
 
-    def execute(self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits) -> Execution:
+    def execute(
+        self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits, go_on: GoOn | None = None
+    ) -> Execution:
         if self.sticky:
-            return self._sessions.execute(code, inputs, limits)
+            return self._sessions.execute(code, inputs, limits, go_on)
         if self.loads_once:
-            return self._zygote.run_loaded(code, inputs, limits)
-        return self._zygote.run([(code, inputs)], limits)[0]
+            return self._zygote.run_loaded(code, inputs, limits, go_on)
+        return self._zygote.run([(code, inputs)], limits, go_on=go_on)[0]
 
     def execute_trusted(self, jobs: Sequence[Job], limits: Limits = TRUSTED_LIMITS) -> list[Execution]:
         """Run code that we wrote ourselves, many jobs in one child, so that no fork is paid for each; `limits` hold

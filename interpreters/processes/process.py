@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from interpreters.base import Execution, InterpreterError, InterpreterUnavailable, Job, Limits, Outcome, Table
+from interpreters.base import Execution, GoOn, InterpreterError, InterpreterUnavailable, Job, Limits, Outcome, Table
 from interpreters.processes.conversation import LOAD_SECONDS, converse, explain, message_of_inputs, request_of_jobs
 from interpreters.processes.replies import Replies
 from interpreters.sandbox import Sandbox, SandboxName, Wanted, wanted
@@ -179,25 +179,29 @@ class Zygote:
 
     # -- candidates -----------------------------------------------------------------------------------------------
 
-    def run(self, jobs: Sequence[Job], limits: Limits, context: str = "") -> list[Execution]:
+    def run(self, jobs: Sequence[Job], limits: Limits, context: str = "", go_on: GoOn | None = None) -> list[Execution]:
         """Run the jobs one after the other in one forked child; return what the first of them gave.
 
         At least one execution comes back. When a job takes its process with it, the list ends with that job.
-        `context` goes to the runner's `prepare`. Raises InterpreterError when the child failed before it came to the
-        first job's code.
+        `context` goes to the runner's `prepare`, `go_on` is for a single job. Raises InterpreterError when the child
+        failed before it came to the first job's code.
         """
         self.start()
-        return self._run(jobs, limits, context)
+        return self._run(jobs, limits, context, go_on)
 
-    def run_loaded(self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits) -> Execution:
+    def run_loaded(
+        self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits, go_on: GoOn | None = None
+    ) -> Execution:
         """Run one code in a child of its own, over inputs that the zygote loads once for all codes of a problem."""
         self.start()
-        return self._run([(code, inputs)], limits, "", self._load(inputs))[0]
+        return self._run([(code, inputs)], limits, "", go_on, self._load(inputs))[0]
 
-    def _run(self, jobs: Sequence[Job], limits: Limits, context: str, loaded: int = 0) -> list[Execution]:
-        replies = Replies([len(inputs) for _, inputs in jobs], limits)
+    def _run(
+        self, jobs: Sequence[Job], limits: Limits, context: str, go_on: GoOn | None = None, loaded: int = 0
+    ) -> list[Execution]:
+        replies = Replies([len(inputs) for _, inputs in jobs], limits, go_on=go_on)
         with self.fork(loaded) as child:
-            message = request_of_jobs(jobs, limits, context, bool(loaded))
+            message = request_of_jobs(jobs, limits, context, bool(loaded), asks=go_on is not None)
             ending, status = child.ask(message, replies, last=True)
         if not replies.executions or ending != "told":
             replies.end_job(*explain(ending, status, limits))

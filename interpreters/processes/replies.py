@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from interpreters.base import Execution, InterpreterError, Limits, Outcome, Table
+from interpreters.base import Execution, GoOn, InterpreterError, Limits, Outcome, Table
 from interpreters.processes.candidate import LENGTH, MESSAGE_LENGTH
 from interpreters.wire import WireError, parse_untrusted, table_from_json
 
@@ -38,18 +38,29 @@ class BrokenChildError(InterpreterError):
 def clean(text: str) -> str:
     """Return one printable line of at most 300 characters that any encoding of Unicode can hold."""
     line = " ".join(text.split()).encode("utf-8", "replace").decode("utf-8")
+    if line.isprintable():
+        return line[:MESSAGE_LENGTH]
     return "".join(c if c.isprintable() else "?" for c in line)[:MESSAGE_LENGTH]
 
 
 class Replies:
-    """The replies of one child to its jobs, job after job. `tests_of_jobs` says how many tables each job owes."""
+    """The replies of one child to its jobs, job after job. `tests_of_jobs` says how many tables each job owes.
 
-    def __init__(self, tests_of_jobs: Sequence[int], limits: Limits, started: bool = False) -> None:
+    With `go_on` the child waits after each table but the last: `goes_on` counts the times it is to be told to go on,
+    `stops` says that it is to stop. What asking takes is not the child's time.
+    """
+
+    def __init__(
+        self, tests_of_jobs: Sequence[int], limits: Limits, started: bool = False, go_on: GoOn | None = None
+    ) -> None:
         self.executions: list[Execution] = []
         self.started = started
         self.broken = False  # a reply was not in the wire format: the child is no good any more
+        self.goes_on = 0
+        self.stops = False
         self._tests = tests_of_jobs
         self._limits = limits
+        self._go_on = go_on
         self._buffer = bytearray()
         self._results: list[Table] = []
         self._bytes_of_job = 0
@@ -125,7 +136,19 @@ class Replies:
             return self._fail(Outcome.NO_RESULT, f"the reply is not in the wire format: {error}")
         if len(self._results) == self._tests[len(self.executions)]:
             self.end_job(Outcome.PASSED)
+        elif self._go_on is not None:
+            self._ask(self._go_on)
         return True
+
+    def _ask(self, go_on: GoOn) -> None:
+        asked = time.monotonic()
+        wanted = go_on(len(self._results) - 1, self._results[-1])
+        self._since += time.monotonic() - asked
+        if wanted:
+            self.goes_on += 1
+        else:
+            self.stops = True
+            self.end_job(Outcome.PASSED)
 
     def _start(self, message: dict[str, object]) -> bool:
         if message != {"started": True}:

@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
-from interpreters.base import Execution, InterpreterError, Limits, Outcome, Table
+from interpreters.base import Execution, GoOn, InterpreterError, Limits, Outcome, Table
 from interpreters.processes.conversation import explain, message_of_code, message_of_new_inputs, request_of_session
 from interpreters.processes.process import Zygote
 from interpreters.processes.replies import Replies
@@ -38,11 +38,11 @@ class Session:
         cpu_seconds = limits.seconds * CHECKS_PER_SESSION
         self._child.ask(request_of_session(inputs, limits, cpu_seconds, context), Replies([], limits))
 
-    def run(self, code: str) -> Execution:
+    def run(self, code: str, go_on: GoOn | None) -> Execution:
         """Run one code over the inputs; ends the session when its process does not survive that."""
         self.codes += 1
-        replies = Replies([len(self._inputs)], self._limits, started=True)
-        ending, status = self._child.ask(message_of_code(code), replies)
+        replies = Replies([len(self._inputs)], self._limits, started=True, go_on=go_on)
+        ending, status = self._child.ask(message_of_code(code, asks=go_on is not None), replies)
         if ending != "told":
             self.alive = False
             if status is None:  # a statement cannot have done that
@@ -75,25 +75,27 @@ class Sessions:
         self._open: OrderedDict[Key, Session] = OrderedDict()
         self._busy = threading.Lock()  # `close` may come from another thread
 
-    def execute(self, code: str, inputs: Inputs, limits: Limits, context: str = "") -> Execution:
+    def execute(
+        self, code: str, inputs: Inputs, limits: Limits, go_on: GoOn | None = None, context: str = ""
+    ) -> Execution:
         """Run a code in the session of its inputs. Raises InterpreterError when the interpreter failed."""
         if not inputs:
             return Execution(Outcome.PASSED)
         with self._busy:
-            return self._execute(code, inputs, limits, context)
+            return self._execute(code, inputs, limits, go_on, context)
 
-    def _execute(self, code: str, inputs: Inputs, limits: Limits, context: str) -> Execution:
+    def _execute(self, code: str, inputs: Inputs, limits: Limits, go_on: GoOn | None, context: str) -> Execution:
         self._zygote.start()
         key = (limits, context, tuple(id(tables) for tables in inputs))
         session = self._session(key, inputs, limits, context)
         try:
-            execution = session.run(code)
+            execution = session.run(code, go_on)
             suspect = not session.alive and session.codes > 1 and execution.outcome in _PAST
             if suspect or (self._grows and session.codes > 1 and execution.outcome is Outcome.MEMORY_EXCEEDED):
                 self._end(key)
                 session = self._session(key, inputs, limits, context)
-                execution = session.run(code)
-        except InterpreterError:
+                execution = session.run(code, go_on)
+        except BaseException:  # a session that was left in the middle of a code is of no use
             self._end_all()
             raise
         if not session.alive or session.codes >= CHECKS_PER_SESSION:

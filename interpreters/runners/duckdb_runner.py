@@ -19,12 +19,15 @@ import duckdb
 
 from interpreters.base import Limits, Outcome
 from interpreters.processes.candidate import SAMPLE, CandidateError, Columns
-from interpreters.runners.duckdb_values import SETTINGS, create_table, fetch, message_of, outcome_of
+from interpreters.runners.duckdb_values import SETTINGS, create_table, fetch, message_of, outcome_of, quoted
 
 _SPARE = 0.75  # part of the memory limit that DuckDB may plan with, so that it reports before malloc fails
 _CHANCE = re.compile(r"random|seed|uuid|shuffle|sample", re.IGNORECASE)  # what the seed decides
 _connection: duckdb.DuckDBPyConnection
-_schemas = 0  # how many data sets are loaded
+_cursors: list[duckdb.DuckDBPyConnection] = []  # of the schemas d0, d1, ...
+_tables: list[str] = []  # what is loaded into them, ready to be named in SQL
+_begin: duckdb.Statement
+_rollback: duckdb.Statement
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,16 @@ class Loaded:
 
 
 def warm() -> str:
-    global _connection
+    global _connection, _begin, _rollback
     _connection = duckdb.connect(":memory:", config=SETTINGS)
     _connection.execute("SET TimeZone = 'UTC'")
     _limit_memory(Limits().memory_mb)
+    _begin, _rollback = _connection.extract_statements("BEGIN TRANSACTION READ ONLY; ROLLBACK")
     loaded = load([{"t": SAMPLE}])
     for _ in range(10):
         list(run("SELECT s, sum(i) AS n FROM t GROUP BY s ORDER BY s", loaded, SAMPLE.height * 2))
-    for cursor in loaded.cursors:
-        cursor.close()
+    _cursors.pop().close()
+    _tables.clear()
     _connection.execute("DROP SCHEMA d0 CASCADE")
     threads = len(list(Path("/proc/self/task").iterdir()))
     if threads > 1:
@@ -67,23 +71,27 @@ def _limit_memory(memory_mb: int) -> None:
 
 
 def load(tests: Sequence[Mapping[str, Columns]]) -> Loaded:
-    """Create one schema per test. A second call replaces the first."""
-    global _schemas
-    cursors = []
+    """Fill one schema per test. A second call replaces what the first one made."""
     try:
-        for number in range(_schemas):
-            _connection.execute(f"DROP SCHEMA IF EXISTS d{number} CASCADE")
+        while _tables:
+            _connection.execute(f"DROP TABLE {_tables[-1]}")
+            _tables.pop()
         for number, tables in enumerate(tests):
-            _schemas = number + 1
-            _connection.execute(f"CREATE SCHEMA d{number}")
+            if number == len(_cursors):
+                _open_schema(number)
             for name, table in tables.items():
                 create_table(_connection, name, table, f"d{number}")
-            cursor = _connection.cursor()
-            cursor.execute(f"SET schema = 'd{number}'")
-            cursors.append(cursor)
+                _tables.append(f"d{number}.{quoted(name)}")
     except duckdb.Error as error:
         return Loaded([], f"the input tables cannot be loaded: {message_of(error)}")
-    return Loaded(cursors)
+    return Loaded(_cursors[: len(tests)])
+
+
+def _open_schema(number: int) -> None:
+    _connection.execute(f"CREATE SCHEMA d{number}")
+    cursor = _connection.cursor()
+    cursor.execute(f"SET schema = 'd{number}'")
+    _cursors.append(cursor)
 
 
 def run(code: str, loaded: Loaded, max_cells: int) -> Generator[Columns, None, None]:
@@ -94,12 +102,12 @@ def run(code: str, loaded: Loaded, max_cells: int) -> Generator[Columns, None, N
     for cursor in loaded.cursors:
         if sets_seed:
             cursor.execute("SELECT setseed(0.5)").fetchall()
-        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        cursor.execute(_begin)
         try:
             yield fetch(cursor, select, max_cells)
         finally:
             cursor.abort()
-            cursor.rollback()
+            cursor.execute(_rollback)
 
 
 def _single_select(code: str) -> duckdb.Statement:
