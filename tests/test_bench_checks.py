@@ -6,9 +6,10 @@ import importlib.util
 import io
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -34,6 +35,11 @@ def one_problem(language: str, size: Size) -> list[Check]:
 # -- what is checked ------------------------------------------------------------------------------------------------
 
 
+def sometimes(names: Iterable[str]) -> list[Any]:
+    """Leave Ibis, which takes seconds to import, to the slow tests."""
+    return [pytest.param(name, marks=pytest.mark.slow if name.startswith("ibis") else ()) for name in names]
+
+
 def test_half_of_the_candidates_of_every_problem_are_right() -> None:
     work = list(islice(checks("duckdb", "medium"), PROBLEMS * SAMPLES))
     problems = [work[start : start + SAMPLES] for start in range(0, len(work), SAMPLES)]
@@ -43,7 +49,7 @@ def test_half_of_the_candidates_of_every_problem_are_right() -> None:
     assert all(len(table.rows) == 1000 for test in work[0].tests for table in test.tables.values())
 
 
-@pytest.mark.parametrize("name", INTERPRETERS)
+@pytest.mark.parametrize("name", sometimes(INTERPRETERS))
 def test_our_verdicts_are_those_that_the_work_says(name: str) -> None:
     try:
         interpreter = load_interpreter(name, Wanted(required=False))
@@ -72,7 +78,7 @@ def agrees(passes: Callable[[Check], bool], work: list[Check]) -> list[bool]:
     return [passes(one) == one.is_right for one in work]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", sometimes(PROGRAMS))
 def test_a_fresh_process_tells_right_from_wrong(name: str, parquet: Path) -> None:
     if not importlib.util.find_spec(name.partition("_")[0]):
         pytest.skip(f"{name.partition('_')[0]} is not installed")

@@ -209,6 +209,7 @@ def test_an_iteration_that_cannot_be_restarted_is_refused(finished: Path, tmp_pa
     assert not (run / "aside").exists()
 
 
+@pytest.mark.slow
 def test_a_raised_limit_goes_on_and_keeps_the_earlier_end_aside(finished: Path, tmp_path: Path) -> None:
     config = finished.parent.parent / "small.yaml"
     assert run_loop(config, tmp_path, "--max-iterations", "1").returncode == 0
@@ -242,7 +243,7 @@ def test_the_loop_stops_at_the_target_count_and_says_so(finished: Path, tmp_path
     assert not (run / "iteration_2").exists()
 
 
-@pytest.mark.parametrize("torn", [b'{"problem_id": "tp-', b'{"format": 1}'])
+@pytest.mark.parametrize("torn", [b'{"problem_id": "tp-', pytest.param(b'{"format": 1}', marks=pytest.mark.slow)])
 def test_a_torn_last_line_is_dropped_with_a_warning_and_its_work_done_again(
     finished: Path, tmp_path: Path, torn: bytes
 ) -> None:
@@ -283,6 +284,7 @@ cp -r "$OUTPUTS/small" "$KEPT"
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_gives_a_sentence_and_the_run_goes_on_when_there_is_room(finished: Path, tmp_path: Path) -> None:
     outputs, kept = tmp_path / "outputs", tmp_path / "kept"
     outputs.mkdir()
@@ -301,6 +303,7 @@ def test_a_full_disk_gives_a_sentence_and_the_run_goes_on_when_there_is_room(fin
     assert report(kept) == report(finished)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_replayed_without_a_model(finished: Path, tmp_path: Path) -> None:
     config = finished.parent.parent / "small.yaml"
     ended = run_loop(config, tmp_path, "--run-name", "replay", f"engine.script={finished}")

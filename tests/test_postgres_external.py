@@ -8,16 +8,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from on_postgres import INPUTS, run
 from stock_postgres import Stock, stock_server
 from support import ROOT
 
 from interpreters import postgres_sql
-from interpreters.base import Column, ColumnType, Execution, InterpreterUnavailable, Limits, Outcome, Table
+from interpreters.base import InterpreterUnavailable, Outcome
 from interpreters.postgres_sql import PostgresSql
-
-FAST = Limits(seconds=0.6, memory_mb=512, output_bytes=2**20, cells=5_000)
-INPUT = Table((Column("a", ColumnType.INT),), ((1,), (2,), (3,)))
-INPUTS = [{"t": INPUT}]
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +32,6 @@ def external(stock: Stock) -> Iterator[PostgresSql]:
     while stock.leftovers() != mine:  # a connection that was closed is seen for a moment
         assert time.monotonic() < deadline, stock.leftovers()
         time.sleep(0.02)
-
-
-def run(one: PostgresSql, code: str, limits: Limits = FAST) -> Execution:
-    return one.execute(code, INPUTS, limits)
 
 
 def test_it_checks_there_and_leaves_nothing(external: PostgresSql, stock: Stock) -> None:

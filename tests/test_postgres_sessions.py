@@ -6,47 +6,19 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
+from on_postgres import FAST, INPUT, INPUTS, INT, PATIENT, STRING, ask, cell, run
 
 from interpreters import INTERPRETERS, postgres_sql
-from interpreters.base import Column, ColumnType, Execution, InterpreterError, Limits, Outcome, Table, TestCase
+from interpreters.base import Column, ColumnType, InterpreterError, Limits, Outcome, Table, TestCase
 from interpreters.checking import CheckerPool
 from interpreters.postgres.server import shared_server
 from interpreters.postgres_sql import PostgresSql
-
-FAST = Limits(seconds=0.6, memory_mb=512, output_bytes=2**20, cells=5_000)
-PATIENT = Limits(seconds=30, memory_mb=512)
-INT, STRING = ColumnType.INT, ColumnType.STRING
-INPUT = Table((Column("a", INT), Column("s", STRING)), ((1, "x"), (2, None), (3, "Y")))
-INPUTS = [{"t": INPUT}]
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresSql]:
-    with PostgresSql() as loaded:
-        yield loaded
-
-
-def run(one: PostgresSql, code: str, limits: Limits = FAST) -> Execution:
-    return one.execute(code, INPUTS, limits)
-
-
-def cell(execution: Execution) -> Any:
-    assert execution.outcome is Outcome.PASSED, execution
-    [[value]] = execution.results[0].rows
-    return value
-
-
-def ask(one: PostgresSql, query: str) -> list[Any]:
-    """Ask the server as its administrator."""
-    with psycopg.connect(**one._place.conninfo(), autocommit=True) as connection:  # type: ignore[arg-type]
-        return connection.execute(query.encode()).fetchall()
-
 
 # -- sessions -----------------------------------------------------------------------------------------------------
 

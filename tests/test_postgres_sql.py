@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from on_postgres import FAST, INPUT, INPUTS, INT, STRING, cell, run
 from support import ROOT
 
 from interpreters import postgres_sql
@@ -20,7 +21,6 @@ from interpreters.attacks.table import run_attacks
 from interpreters.base import (
     Column,
     ColumnType,
-    Execution,
     InterpreterUnavailable,
     Limits,
     Outcome,
@@ -29,35 +29,6 @@ from interpreters.base import (
 )
 from interpreters.checking import check
 from interpreters.postgres_sql import PostgresSql
-
-FAST = Limits(seconds=0.6, memory_mb=512, output_bytes=2**20, cells=5_000)
-PATIENT = Limits(seconds=30, memory_mb=512)
-INT, STRING = ColumnType.INT, ColumnType.STRING
-INPUT = Table((Column("a", INT), Column("s", STRING)), ((1, "x"), (2, None), (3, "Y")))
-INPUTS = [{"t": INPUT}]
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresSql]:
-    with PostgresSql() as loaded:
-        yield loaded
-
-
-def run(one: PostgresSql, code: str, limits: Limits = FAST) -> Execution:
-    return one.execute(code, INPUTS, limits)
-
-
-def cell(execution: Execution) -> Any:
-    assert execution.outcome is Outcome.PASSED, execution
-    [[value]] = execution.results[0].rows
-    return value
-
-
-def ask(one: PostgresSql, query: str) -> list[Any]:
-    """Ask the server as its administrator."""
-    with psycopg.connect(**one._place.conninfo(), autocommit=True) as connection:  # type: ignore[arg-type]
-        return connection.execute(query.encode()).fetchall()
-
 
 # -- statements ---------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,6 @@ program into a virtual machine.
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
 import resource
@@ -25,38 +24,30 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from interpreters.isolation import landlock, privileges, seccomp
+from interpreters.isolation import landlock, linux, privileges, seccomp
 
 SOCKET = 3  # the descriptor of a candidate's process on which requests and replies pass
 MAX_OPEN_FILES = 64
-_PR_SET_PDEATHSIG = 1
-_PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_CHILD_SUBREAPER = 36
-_LIBC = ctypes.CDLL(None, use_errno=True)
 _DATA = ("/usr/share/zoneinfo", "/etc/localtime", "/proc/self/status", "/sys/fs/cgroup", "/dev/null", "/dev/urandom")
-
-
-def _prctl(option: int, value: int) -> None:
-    if _LIBC.prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
 
 
 def die_with_parent(parent: int, last_signal: int, leave: Callable[[int], object] = os._exit) -> None:
     """Ask the kernel for a signal when the parent's thread ends; the parent may have ended before the question."""
-    _prctl(_PR_SET_PDEATHSIG, last_signal)
+    linux.prctl(linux.PR_SET_PDEATHSIG, last_signal)
     if os.getppid() != parent:
         leave(1)
 
 
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent dies, so that all of them can be found and killed."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    linux.prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def separate(connection: int, zygote: int) -> None:
     """Cut the fresh child off from the zygote: session, descriptors, environment. `connection` becomes SOCKET."""
     os.setsid()
-    _LIBC.signal(signal.SIGTERM, None)  # SIG_DFL; Python's own function takes ten times as long here
+    linux.LIBC.signal(signal.SIGTERM, None)  # SIG_DFL; Python's own function takes ten times as long here
     die_with_parent(zygote, signal.SIGKILL)
     if connection != SOCKET:
         os.dup2(connection, SOCKET)
@@ -107,7 +98,7 @@ def lockdown(memory_mb: int, cpu_seconds: float, layers: Collection[str], readab
     _limit(memory_mb, cpu_seconds)
     if "unprivileged" in layers or "chroot" in layers:
         privileges.drop(privileges.private_uid(), "." if "chroot" in layers else None)
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    linux.set_no_new_privs()
     if "landlock" in layers:
         landlock.restrict(readable)
     if "seccomp" in layers:
