@@ -19,6 +19,7 @@ INTERPRETERS = {
     "ibis_duckdb": "interpreters.ibis_expr:IbisDuckdb",
     "ibis_polars": "interpreters.ibis_expr:IbisPolars",
     "postgres_sql": "interpreters.postgres_sql:PostgresSql",
+    "python_function": "interpreters.python_function:PythonFunction",
 }
 
 

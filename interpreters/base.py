@@ -73,6 +73,9 @@ class TestCase:
     answer does not show: sizes of consecutive groups of expected rows; groups come in order, the rows inside one in
     any. At most one of the two is given; neither: the answer is a bag of rows.
     `match_names`: False where the statement names no columns; they are then told by their position alone.
+    `unordered`: True where the one expected cell is a list whose items may come in any order; lists inside it keep
+    theirs.
+    `accepted`: other tables that are as right as `expected`, under the same rules of order and names.
     `hidden` tests are never shown to a model, in a prompt or in a repair turn.
     """
 
@@ -84,12 +87,20 @@ class TestCase:
     hidden: bool = False
     match_names: bool = True
     ties: tuple[int, ...] = ()
+    unordered: bool = False
+    accepted: tuple[Table, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError for an order that contradicts itself or the expected rows."""
+        right = (self.expected, *self.accepted)
+        if self.unordered and any((len(table.columns), len(table.rows)) != (1, 1) for table in right):
+            raise ValueError("a test case is unordered, but expects another table than one cell: leave it out")
         if self.ties and self.order_by:
             raise ValueError("a test case has order_by and ties: give one of them")
-        require_ties(self.ties, len(self.expected.rows))
+        if self.accepted and self.order_by:
+            raise ValueError("a test case has order_by and accepted tables, which may lack its columns: give ties")
+        for table in right:
+            require_ties(self.ties, len(table.rows))
 
 
 def require_ties(ties: Sequence[int], height: int) -> None:

@@ -11,6 +11,7 @@
 * An integer equals a float or decimal of exactly that value, however large. Two floats, or a float and a decimal, are
   equal within a relative 1e-6 or an absolute 1e-9, so 0.0 equals -0.0. Two decimals are exact, as amounts are, but
   with more than 6 digits after the point, as quotients have, a relative 1e-12 is free: engines choose their scale.
+* Where the test is `unordered`, the items of the list in its one cell match as a bag; lists inside it keep their order.
 * NULL equals NULL, NaN equals NaN, and they differ.
 * Timestamps are instants in microseconds; one without a zone counts as UTC. Text and bytes are exact. Lists and
   structs are equal when their members are (struct fields by name).
@@ -45,8 +46,18 @@ _NUMBER = "number"  # stands for a number in the exact part of a row
 
 
 def compare_answer(actual: Table, test: TestCase) -> str | None:
-    """Return what `compare_tables` says about an answer to this test."""
-    return compare_tables(actual, test.expected, test.order_by, ties=test.ties, match_names=test.match_names)
+    """Return what `compare_tables` says about an answer to this test, about its items where their order is free; None
+    where it is one of the other accepted tables."""
+    difference = _compare_with(actual, test.expected, test)
+    if difference is None or any(_compare_with(actual, other, test) is None for other in test.accepted):
+        return None
+    return difference
+
+
+def _compare_with(actual: Table, expected: Table, test: TestCase) -> str | None:
+    if test.unordered:
+        return _compare_unordered(actual, expected, test.match_names)
+    return compare_tables(actual, expected, test.order_by, ties=test.ties, match_names=test.match_names)
 
 
 def compare_tables(
@@ -77,6 +88,20 @@ def compare_tables(
     if not all(_equal_bags(actual.rows[start:end], expected.rows[start:end]) for start, end in groups):
         return f"right rows in the wrong order{f': expected order by {_list(order_by)}' if order_by else ''}"
     return None
+
+
+def _compare_unordered(actual: Table, expected: Table, match_names: bool) -> str | None:
+    """Compare tables of one cell; two lists in it as bags of items."""
+    difference = _compare_shape(actual, expected, match_names)
+    if difference is not None:
+        return difference
+    found, wanted = actual.rows[0][0], expected.rows[0][0]
+    if not isinstance(found, list) or not isinstance(wanted, list):
+        return compare_tables(actual, expected, match_names=match_names)
+    if len(found) != len(wanted):
+        return f"a list of {len(found)} items, expected {len(wanted)}"
+    same = _equal_bags([(item,) for item in found], [(item,) for item in wanted])
+    return None if same else f"the {len(wanted)} items differ, in any order"
 
 
 # -- shape --------------------------------------------------------------------------------------------------------

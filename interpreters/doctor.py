@@ -94,7 +94,7 @@ def _attack(interpreter: Interpreter, scene: Scene, results: list[AttackResult],
 
 def attack_line(interpreter: str, result: AttackResult) -> str:
     verdict = "stopped    " if result.stopped else "NOT STOPPED"
-    return f"{interpreter:13} {result.number:3}  {verdict} {result.seconds:6.2f} s  {result.name} ({result.how})"
+    return f"{interpreter:15} {result.number:3}  {verdict} {result.seconds:6.2f} s  {result.name} ({result.how})"
 
 
 def table(findings: Sequence[Finding]) -> list[str]:

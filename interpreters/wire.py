@@ -266,11 +266,12 @@ def table_from_json(row: object, max_cells: int | None = None) -> Table:
     return Table(columns, tuple(zip(*values, strict=True)) if columns else ((),) * height)
 
 
-_TEST_KEYS = frozenset({"tables", "expected", "order_by", "hidden", "match_names", "ties"})
+_TEST_KEYS = frozenset({"tables", "expected", "order_by", "hidden", "match_names", "ties", "unordered", "accepted"})
 
 
 def test_case_to_json(test: TestCase) -> dict[str, Any]:
-    """Return the JSON. `match_names` and `ties` are written only where set: files without them keep their digests."""
+    """Return the JSON. `match_names`, `ties`, `unordered` and `accepted` are written only where set: files without
+    them keep their digests."""
     row: dict[str, Any] = {
         "tables": {name: table_to_json(table) for name, table in test.tables.items()},
         "expected": table_to_json(test.expected),
@@ -281,6 +282,10 @@ def test_case_to_json(test: TestCase) -> dict[str, Any]:
         row["match_names"] = False
     if test.ties:
         row["ties"] = list(test.ties)
+    if test.unordered:
+        row["unordered"] = True
+    if test.accepted:
+        row["accepted"] = [table_to_json(table) for table in test.accepted]
     return row
 
 
@@ -292,7 +297,8 @@ def test_case_from_json(row: Mapping[str, Any]) -> TestCase:
         tables = {name: table_from_json(table) for name, table in row["tables"].items()}
         return TestCase(
             tables, table_from_json(row["expected"]), _tuple_of(str, row, "order_by"), _flag(row, "hidden"),
-            _flag(row, "match_names", True), _tuple_of(int, row, "ties", ()),
+            _flag(row, "match_names", True), _tuple_of(int, row, "ties", ()), _flag(row, "unordered", False),
+            tuple(table_from_json(table) for table in row.get("accepted", ())),
         )  # fmt: skip
     except WireError:
         raise

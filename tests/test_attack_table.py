@@ -12,8 +12,9 @@ import pytest
 from users import CURRENT, USERS, run_as, why_not
 
 from interpreters import INTERPRETERS, load_interpreter
+from interpreters.attacks.grounds import GROUNDS
 from interpreters.attacks.scene import Scene
-from interpreters.attacks.table import HONEST, attacks_on, run_attacks
+from interpreters.attacks.table import attacks_on, run_attacks
 from interpreters.sandbox import Wanted
 
 OPEN = Wanted(layers=frozenset(), required=False)
@@ -53,7 +54,7 @@ def test_every_attack_is_stopped(user: str, name: str, folder: Path) -> None:
 @pytest.mark.parametrize("name", INTERPRETERS)
 def test_the_table_has_rows_for_every_interpreter(name: str) -> None:
     language = load_interpreter(name).language
-    assert language in HONEST
+    assert language in GROUNDS
     assert attacks_on(language)
 
 

@@ -97,4 +97,4 @@ def test_the_summary_counts_attacks() -> None:
     assert lines[-1] == "1 of 2 attacks stopped"
     assert "0 of 1" in lines[2]
     [attack] = finding(stopped=False).attacks
-    assert attack_line("polars_expr", attack) == "polars_expr    12  NOT STOPPED   0.01 s  a file (RUNTIME_ERROR)"
+    assert attack_line("polars_expr", attack) == "polars_expr      12  NOT STOPPED   0.01 s  a file (RUNTIME_ERROR)"

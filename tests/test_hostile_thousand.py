@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from interpreters import INTERPRETERS, load_interpreter
+from interpreters.attacks.grounds import GROUNDS
 from interpreters.attacks.scene import Scene
-from interpreters.attacks.table import DOUBLED, HONEST, TABLES, attacks_on
-from interpreters.base import Interpreter, Limits, Outcome, TestCase
+from interpreters.attacks.table import attacks_on, codes_of
+from interpreters.base import Interpreter, Limits, Outcome
 from interpreters.checking import check
 
 QUICK = Limits(seconds=0.3, memory_mb=512, output_bytes=2**20, cells=5_000)
-TEST = TestCase(TABLES, DOUBLED)
 EVERY = 5  # hostile checks between two honest ones
 TRIES = 5  # of an honest check: a third of a second is little on a machine that has other work
 
@@ -27,7 +27,7 @@ def hostile_codes(language: str) -> Iterator[str]:
     """Return the codes of the attack table, mixed, again and again."""
     attacks = attacks_on(language)
     for attack in itertools.cycle(random.Random(7391).sample(attacks, len(attacks))):
-        yield from [attack.code] if isinstance(attack.code, str) else attack.code
+        yield from codes_of(attack, language)
 
 
 def descriptors() -> list[str]:
@@ -67,7 +67,8 @@ def run_all(usable: list[Interpreter], checks: int, scene: Scene) -> None:
     before = (scene.trace(), scene.processes(), descriptors())
     for number in range(checks):
         turn = number % len(usable)
-        usable[turn].execute(scene.fill(next(hostile[turn])), [TABLES], QUICK)
+        inputs = [GROUNDS[usable[turn].language].test.tables]
+        usable[turn].execute(scene.fill(next(hostile[turn])), inputs, QUICK)
         if number % EVERY == 0:
             require_honest([usable[number // EVERY % len(usable)]])
     require_honest(usable)
@@ -80,8 +81,9 @@ def run_all(usable: list[Interpreter], checks: int, scene: Scene) -> None:
 
 def require_honest(usable: list[Interpreter]) -> None:
     for one in usable:
+        ground = GROUNDS[one.language]
         for _ in range(TRIES):
-            verdict = check(one, HONEST[one.language], [TEST], QUICK)
+            verdict = check(one, ground.honest, [ground.test], QUICK)
             if verdict.outcome is not Outcome.TIMEOUT:
                 break
         assert verdict.passed, (one.name, verdict)

@@ -12,12 +12,12 @@ import textwrap
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from contract_samples import EMPTY, FAST, FLOAT, INT, OF_ROWS, SALES, SAMPLES, STRING, Samples, totals
 
 from interpreters import INTERPRETERS, load_interpreter
 from interpreters.base import (
@@ -37,81 +37,7 @@ from interpreters.base import (
 from interpreters.checking import CheckerPool, check, judge
 
 ROOT = Path(__file__).resolve().parent.parent
-FAST = Limits(seconds=0.6, memory_mb=512, output_bytes=2**20, cells=5_000)
-
-INT, FLOAT, STRING = ColumnType.INT, ColumnType.FLOAT, ColumnType.STRING
-SALES = Table(
-    (Column("shop", STRING), Column("units", INT), Column("price", FLOAT)),
-    (("é1", 3, 0.1), ("b", None, 0.2), ("é1", 4, None), ("b", 1, 0.3)),
-)
-EMPTY = Table(SALES.columns, ())
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Candidates of one language, by what they do."""
-
-    right: str
-    ordered: str
-    wrong: str
-    identity: str
-    syntax_error: str
-    runtime_error: str
-    runtime_error_says: str
-    endless: str
-    memory_bomb: str
-    huge_output: str
-    no_select: str  # forbidden by the gate
-
-
-SAMPLES = {
-    "polars_expr": Samples(
-        right="sales.group_by('shop').agg(pl.col('units').sum())",
-        ordered="sales.select('shop', 'units').sort('shop', descending=True)",
-        wrong="sales.group_by('shop').agg(pl.col('units').max())",
-        identity="t",
-        syntax_error="sales.select(",
-        runtime_error="sales.select('unit')",
-        runtime_error_says="unit",
-        endless="while True: pass",
-        memory_bomb="result = [bytearray(2**20) for _ in range(10**6)]",
-        huge_output="pl.DataFrame({'a': ['x' * 1000] * 4000})",
-        no_select="import os\nresult = sales",
-    ),
-    "duckdb_sql": Samples(
-        right="SELECT shop, sum(units) AS units FROM sales GROUP BY shop",
-        ordered="SELECT shop, units FROM sales ORDER BY shop DESC",
-        wrong="SELECT shop, max(units) AS units FROM sales GROUP BY shop",
-        identity="SELECT * FROM t",
-        syntax_error="SELECT shop FROM sales GROUP",
-        runtime_error="SELECT unit FROM sales",
-        runtime_error_says="Candidate bindings",
-        endless="SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range + b.range % 7 = 3",
-        memory_bomb="SELECT list(a.range::VARCHAR || repeat('x', 100000)) AS x FROM range(10000000) a",
-        huge_output="SELECT repeat('x', 1000) AS a FROM range(4000)",
-        no_select="SELECT 1 AS a; SELECT 2 AS a",
-    ),
-}
-SAMPLES["ibis_duckdb"] = SAMPLES["ibis_polars"] = replace(
-    SAMPLES["polars_expr"],
-    right="sales.group_by('shop').agg(units=_.units.sum())",
-    ordered="sales.select('shop', 'units').order_by(ibis.desc('shop'))",
-    wrong="sales.group_by('shop').agg(units=_.units.max())",
-    runtime_error_says="Existing columns: 'shop'",
-    huge_output="ibis.memtable({'a': ['x' * 1000] * 4000})",
-)
-SAMPLES["duckdb_script"] = replace(
-    SAMPLES["duckdb_sql"],
-    right="CREATE TABLE x AS SELECT shop, units FROM sales; SELECT shop, sum(units) AS units FROM x GROUP BY shop;",
-    no_select="COPY sales TO 'sales.csv'; SELECT 1 AS a",
-)
-SAMPLES["postgres_sql"] = replace(
-    SAMPLES["duckdb_sql"],
-    runtime_error_says='"sales.units"',
-    endless="SELECT count(*) FROM generate_series(1, 10000000) a, generate_series(1, 10000000) b WHERE a + b % 7 = 3",
-    memory_bomb="SELECT array_agg(repeat('x', 1000000) || a) AS x FROM generate_series(1, 10000) a",
-    huge_output="SELECT repeat('x', 1000) AS a FROM generate_series(1, 4000)",
-)
+of_rows = pytest.mark.parametrize("interpreter", OF_ROWS, indirect=True)
 
 
 @pytest.fixture(scope="module", params=sorted(INTERPRETERS))
@@ -133,37 +59,29 @@ def children_of(parent: int) -> set[int]:
     }
 
 
-def totals(*tables: Table) -> tuple[TestCase, ...]:
-    """Tests that ask for the units of each shop."""
-    return tuple(TestCase({"sales": table}, _totals(table)) for table in tables or (SALES,))
-
-
-def _totals(table: Table) -> Table:
-    sums: dict[Any, int] = {}
-    for shop, units, _ in table.rows:
-        sums[shop] = sums.get(shop, 0) + (units if isinstance(units, int) else 0)
-    return Table((Column("shop", STRING), Column("units", INT)), tuple(sums.items()))
-
-
-def run(interpreter: Interpreter, code: str, table: Table = SALES, limits: Limits = FAST) -> Execution:
-    return interpreter.execute(textwrap.dedent(code), [{"sales": table, "t": table}], limits)
+def run(interpreter: Interpreter, code: str, table: Table | None = None, limits: Limits = FAST) -> Execution:
+    samples = SAMPLES[interpreter.name]
+    tables = dict.fromkeys(samples.names, table or samples.tables[0])
+    return interpreter.execute(textwrap.dedent(code), [tables], limits)
 
 
 # -- verdicts -----------------------------------------------------------------------------------------------------
 
 
 def test_a_right_answer_passes_every_data_set(interpreter: Interpreter, samples: Samples) -> None:
-    verdict = check(interpreter, samples.right, totals(SALES, EMPTY, SALES), FAST)
+    verdict = check(interpreter, samples.right, samples.tests, FAST)
     assert verdict == Verdict(Outcome.PASSED, None, "", verdict.seconds, interpreter.name)
     assert 0 < verdict.seconds < FAST.seconds
 
 
 def test_a_wrong_answer_names_the_first_failing_test(interpreter: Interpreter, samples: Samples) -> None:
-    verdict = check(interpreter, samples.wrong, totals(EMPTY, SALES, SALES), FAST)
+    first, right, last = samples.tests
+    verdict = check(interpreter, samples.wrong, [right, first, last], FAST)
     assert (verdict.outcome, verdict.failed_test) == (Outcome.WRONG_ANSWER, 1)
-    assert "units" in verdict.message
+    assert samples.wrong_says in verdict.message
 
 
+@of_rows
 def test_order_counts_only_where_the_test_asks_for_it(interpreter: Interpreter, samples: Samples) -> None:
     rows = tuple(sorted(((shop, units) for shop, units, _ in SALES.rows), key=lambda row: str(row[0])))
     expected = Table(SALES.columns[:2], rows)
@@ -235,6 +153,7 @@ VALUES: dict[str, tuple[ColumnType, list[Any]]] = {
 }
 
 
+@of_rows
 def test_every_type_goes_in_and_comes_back_unchanged(interpreter: Interpreter, samples: Samples) -> None:
     table = Table(
         tuple(Column(name, kind) for name, (kind, _) in VALUES.items()),
@@ -248,6 +167,7 @@ def test_every_type_goes_in_and_comes_back_unchanged(interpreter: Interpreter, s
     assert list(zip(*back.rows, strict=True))[:3] == list(zip(*table.rows, strict=True))[:3]
 
 
+@of_rows
 def test_nan_is_not_null(interpreter: Interpreter, samples: Samples) -> None:
     column = (Column("f", FLOAT),)
     nan, null = Table(column, ((math.nan,), (1.0,))), Table(column, ((None,), (1.0,)))
@@ -256,26 +176,30 @@ def test_nan_is_not_null(interpreter: Interpreter, samples: Samples) -> None:
     assert not check(interpreter, samples.identity, [TestCase({"t": null}, nan)], FAST).passed
 
 
+@of_rows
 def test_an_empty_table_keeps_its_columns(interpreter: Interpreter, samples: Samples) -> None:
     assert run(interpreter, samples.identity, EMPTY).results == (EMPTY,)
 
 
+@of_rows
 def test_names_that_need_quoting_are_kept(interpreter: Interpreter, samples: Samples) -> None:
     table = Table((Column('a "b"', INT), Column("select", INT)), ((1, 2),))
     assert run(interpreter, samples.identity, table).results == (table,)
 
 
 def test_a_test_never_sees_the_tables_of_the_one_before(interpreter: Interpreter, samples: Samples) -> None:
-    execution = interpreter.execute(samples.identity, [{"t": SALES}, {"t": EMPTY}, {"u": SALES}], FAST)
-    assert execution.results == (SALES, EMPTY)
-    assert execution.outcome is Outcome.RUNTIME_ERROR
+    one, other = samples.tables
+    execution = interpreter.execute(samples.identity, [{"t": one}, {"t": other}, {"u": one}], FAST)
+    assert execution.results == (one, other)
+    assert execution.outcome is samples.no_table
 
 
 # -- stopping early -----------------------------------------------------------------------------------------------
 
 
 def test_no_test_runs_that_the_caller_does_not_want(interpreter: Interpreter, samples: Samples) -> None:
-    inputs = [{"t": SALES}, {"t": EMPTY}, {"t": SALES}, {"u": SALES}]
+    one, other = samples.tables
+    inputs = [{"t": one}, {"t": other}, {"t": one}, {"u": one}]
     asked: list[int] = []
 
     def until(last: int) -> Execution:
@@ -288,12 +212,13 @@ def test_no_test_runs_that_the_caller_does_not_want(interpreter: Interpreter, sa
 
     assert [len(until(last).results) for last in (1, 0, 2)] == [2, 1, 3]  # each finds the interpreter as it should be
     assert asked == [0, 1, 0, 0, 1, 2]
-    assert until(3).outcome is Outcome.RUNTIME_ERROR  # the last test has no table t
+    assert until(3).outcome is samples.no_table  # the last test has no table t
 
 
 def test_what_is_wrong_early_is_not_run_to_its_end(interpreter: Interpreter, samples: Samples) -> None:
-    never = TestCase({"t": SALES}, SALES)
-    wrong = [TestCase({"t": SALES}, EMPTY), *[never] * 3]
+    one, other = samples.tables
+    never = TestCase({"t": one}, one)
+    wrong = [TestCase({"t": one}, other), *[never] * 3]
     seen: list[int] = []
 
     class Watched:
@@ -314,8 +239,9 @@ def test_a_caller_that_fails_leaves_the_interpreter_usable(interpreter: Interpre
         raise ArithmeticError
 
     with pytest.raises(ArithmeticError):
-        interpreter.execute(samples.identity, [{"t": SALES}] * 3, FAST, fail)
-    assert interpreter.execute(samples.identity, [{"t": EMPTY}], FAST).results == (EMPTY,)
+        interpreter.execute(samples.identity, [{"t": samples.tables[0]}] * 3, FAST, fail)
+    other = samples.tables[1]
+    assert interpreter.execute(samples.identity, [{"t": other}], FAST).results == (other,)
 
 
 # -- trusted batches ----------------------------------------------------------------------------------------------
@@ -323,7 +249,7 @@ def test_a_caller_that_fails_leaves_the_interpreter_usable(interpreter: Interpre
 
 def test_a_trusted_batch_gives_what_single_runs_give(interpreter: Interpreter, samples: Samples) -> None:
     codes = [samples.right, samples.runtime_error, samples.syntax_error, samples.right]
-    jobs = [(code, [{"sales": SALES}, {"sales": EMPTY}]) for code in codes]
+    jobs = [(code, [test.tables for test in samples.tests]) for code in codes]
     batch = interpreter.execute_trusted(jobs)  # type: ignore[attr-defined]  # beyond the protocol
     alone = [interpreter.execute(code, inputs, FAST) for code, inputs in jobs]
     assert [(e.outcome, len(e.results)) for e in batch] == [(e.outcome, len(e.results)) for e in alone]
@@ -331,7 +257,8 @@ def test_a_trusted_batch_gives_what_single_runs_give(interpreter: Interpreter, s
 
 
 def test_a_job_that_hangs_costs_a_trusted_batch_only_itself(interpreter: Interpreter, samples: Samples) -> None:
-    jobs = [(code, [{"sales": SALES}]) for code in (samples.right, samples.endless, samples.right)]
+    inputs = [samples.tests[0].tables]
+    jobs = [(code, inputs) for code in (samples.right, samples.endless, samples.right)]
     batch = interpreter.execute_trusted(jobs, FAST)  # type: ignore[attr-defined]  # beyond the protocol
     assert [e.outcome for e in batch] == [Outcome.PASSED, Outcome.TIMEOUT, Outcome.PASSED]
 
@@ -341,7 +268,9 @@ def test_a_job_that_hangs_costs_a_trusted_batch_only_itself(interpreter: Interpr
 
 def test_a_pool_gives_each_candidate_its_own_verdict(interpreter: Interpreter, samples: Samples) -> None:
     with CheckerPool(interpreter.name, 2, FAST) as pool:
-        futures = [pool.submit(code, totals()) for code in (samples.right, samples.wrong, samples.syntax_error) * 4]
+        futures = [
+            pool.submit(code, samples.tests) for code in (samples.right, samples.wrong, samples.syntax_error) * 4
+        ]
         outcomes = [future.result(30).outcome for future in futures]
     assert outcomes == [Outcome.PASSED, Outcome.WRONG_ANSWER, Outcome.SYNTAX_ERROR] * 4
 
@@ -349,7 +278,7 @@ def test_a_pool_gives_each_candidate_its_own_verdict(interpreter: Interpreter, s
 def test_leaving_a_pool_cancels_what_waits_and_kills_what_runs(interpreter: Interpreter, samples: Samples) -> None:
     before, start = children_of(os.getpid()), time.monotonic()
     with pytest.raises(KeyboardInterrupt), CheckerPool(interpreter.name, 1, Limits(seconds=60)) as pool:
-        futures = [pool.submit(samples.endless, totals()) for _ in range(5)]
+        futures = [pool.submit(samples.endless, samples.tests) for _ in range(5)]
         while not futures[0].running():
             time.sleep(0.01)
         raise KeyboardInterrupt
@@ -366,10 +295,11 @@ def test_a_killed_parent_takes_its_interpreter_and_its_candidate_along(
     program = f"""
 import os, sys, threading, time
 from interpreters import load_interpreter
-from interpreters.base import Limits
+from interpreters.base import Column, ColumnType, Limits, Table
+t = Table((Column("a", ColumnType.INT),), ((1,),))
 one = load_interpreter({interpreter.name!r})
 one.version()
-threading.Thread(target=lambda: print(one.execute({samples.endless!r}, [{{}}], Limits(seconds=60)))).start()
+threading.Thread(target=lambda: print(one.execute({samples.endless!r}, [{{"t": t}}], Limits(seconds=60)))).start()
 time.sleep(0.3)
 print(open(f"/proc/self/task/{{os.getpid()}}/children").read(), flush=True)
 os.kill(os.getpid(), 9)

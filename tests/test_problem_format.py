@@ -20,6 +20,7 @@ from bootstrap.sources.jsonl_problems import JsonlProblems
 from interpreters import load_interpreter
 from interpreters.base import Column, ColumnType, Limits, Table, TestCase
 from interpreters.checking import check
+from interpreters.function_cases import case_of
 from interpreters.judging.check_input import read_problems
 
 SCHEMA = json.loads((ROOT / "docs" / "problem.schema.json").read_text(encoding="utf-8"))
@@ -77,6 +78,14 @@ def test_every_type_of_column_is_in_the_schema_and_comes_back(kind: ColumnType) 
     row = over_json(problem_of(*tests))
     assert list(VALID.iter_errors(row)) == []
     assert repr(Problem.from_json(row)) == repr(problem_of(*tests))  # by text: NaN is not equal to itself
+
+
+def test_a_test_of_a_function_is_in_the_schema_and_is_the_one_that_the_text_shows() -> None:
+    test = case_of("top_two", ["items"], [[3, 1, 2]], {2, 3}, hidden=False)
+    [block] = re.findall(r"```jsonc\n(.*?)```", TEXT, re.DOTALL)
+    row = over_json(problem_of(test))
+    assert list(VALID.iter_errors(row)) == []
+    assert row["tests"] == [json.loads(block)]
 
 
 def test_generated_problems_are_in_the_schema() -> None:
@@ -154,6 +163,8 @@ def broken() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "order_by that is text", changed(*first, order_by="total")
     yield "ties and order_by", changed(*first, ties=[1, 1])
     yield "tie of nothing", changed(*first, order_by=[], ties=[2, 0])
+    yield "unordered rows", changed(*first, order_by=[], unordered=True)
+    yield "unordered that is a number", changed(*first, unordered=0)
     yield "long table name", changed(*first, tables={"t" * 201: example()["tests"][0]["expected"]})
     yield "tables as a list", changed(*first, tables=[])
     yield "unknown type", changed(*first, "expected", columns=[["shop", "varchar"], ["total", "float"]])

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from interpreters.attacks.effects import INPUT, LIMITS, Attack, Language
+from interpreters.attacks.effects import LIMITS, Attack
+from interpreters.attacks.grounds import GROUNDS
 from interpreters.attacks.on_duckdb import DUCKDB
 from interpreters.attacks.on_files import FILES
 from interpreters.attacks.on_kernel import KERNEL
@@ -32,34 +33,11 @@ from interpreters.base import (
     Limits,
     Outcome,
     Table,
-    TestCase,
 )
 from interpreters.checking import check, judge
 
 LATE_SECONDS = 5.0  # that a check may end after its limit, on a loaded machine
 CALLER_MB = 300  # by which an attack may make its caller grow; a result of the permitted size stays far below
-
-TABLES = {"t": INPUT}
-DOUBLED = Table((Column("a", ColumnType.INT),), ((2,), (4,), (6,)))
-_SQL = "SELECT a * 2 AS a FROM t"
-_VAULT = "SELECT * FROM vault"
-HONEST = {
-    "polars": "t.select(pl.col('a') * 2)",
-    "ibis": "t.select(a=t.a * 2)",
-    "duckdb": _SQL,
-    "duckdb_script": _SQL,
-    "postgres": _SQL,
-}
-"""Language -> a right answer to "twice as much of a"."""
-
-_ROWS: dict[str, set[Language]] = {
-    "polars": {"python", "polars"},
-    "ibis": {"python", "ibis"},
-    "duckdb": {"duckdb", "duckdb_select"},
-    "duckdb_script": {"duckdb", "duckdb_script"},
-    "postgres": {"postgres"},
-}
-_CALM = "__import__('time').sleep(0.4)\nresult = t"  # in Python; shows what an honest candidate looks like from outside
 
 
 @dataclass(frozen=True)
@@ -74,8 +52,15 @@ class AttackResult:
 def attacks_on(language: str) -> list[Attack]:
     """Return the rows that concern an interpreter of this language, by number."""
     rows = (*PYTHON, *FILES, *KERNEL, *DUCKDB, *POSTGRES)
-    concern = [attack for attack in rows if attack.language in _ROWS.get(language, ())]
+    ground = GROUNDS.get(language)
+    concern = [attack for attack in rows if ground and attack.language in ground.rows]
     return sorted(concern, key=lambda attack: attack.number)
+
+
+def codes_of(attack: Attack, language: str) -> list[str]:
+    """Return what is run one after the other, as candidates of this language."""
+    codes = [attack.code] if isinstance(attack.code, str) else attack.code
+    return [GROUNDS[language].fit(code) for code in codes]
 
 
 def run_attacks(
@@ -85,28 +70,29 @@ def run_attacks(
 
     Raises InterpreterError when the interpreter is not right before the first attack, or the table has no row for it.
     """
-    if interpreter.language not in HONEST:
-        raise InterpreterError(f"the attack table has no rows for {interpreter.language}: write some (attacks.py)")
+    ground = GROUNDS.get(interpreter.language)
+    if ground is None:
+        raise InterpreterError(f"the attack table has no rows for {interpreter.language}: write some (attacks/)")
     broken = _honest_check(interpreter, limits)
     if broken:
         raise InterpreterError(f"{interpreter.name} is wrong before any attack: {broken}")
-    python = "python" in _ROWS[interpreter.language]
     vault = {"vault": Table((Column("s", ColumnType.STRING),), ((scene.secrets["of another problem"],),))}
-    interpreter.execute("vault" if python else _VAULT, [vault], limits)  # an earlier problem, which may be kept loaded
+    interpreter.execute(ground.vault, [vault], limits)  # an earlier problem, which may be kept loaded
     with scene.watch():
-        interpreter.execute(_CALM if python else HONEST[interpreter.language], [TABLES], limits)
+        interpreter.execute(ground.calm, [ground.test.tables], limits)
     scene.calm = scene.seen
     for attack in attacks_on(interpreter.language) if attacks is None else attacks:
         yield run_attack(attack, interpreter, scene, limits)
 
 
 def run_attack(attack: Attack, interpreter: Interpreter, scene: Scene, limits: Limits = LIMITS) -> AttackResult:
-    codes = [scene.fill(code) for code in ([attack.code] if isinstance(attack.code, str) else attack.code)]
+    codes = [scene.fill(code) for code in codes_of(attack, interpreter.language)]
+    inputs = [GROUNDS[interpreter.language].test.tables]
     before, processes, descriptors, held = scene.trace(), scene.processes(), _descriptors(), resident_bytes()
     started = time.monotonic()
     try:
         with scene.watch():
-            executions = [interpreter.execute(code, [TABLES], limits) for code in codes]
+            executions = [interpreter.execute(code, inputs, limits) for code in codes]
     except Exception as error:  # the boundary of the attack: whatever it makes the caller raise is its success
         executions = [Execution(Outcome.INFRA, message=f"{type(error).__name__}: {error}")]
     seconds = time.monotonic() - started
@@ -131,8 +117,7 @@ def run_attack(attack: Attack, interpreter: Interpreter, scene: Scene, limits: L
 
 def _passes(execution: Execution, interpreter: Interpreter) -> bool:
     """Say whether the attack gives the right answer to a problem whose answer it cannot know."""
-    answer = Table((Column("a", ColumnType.INT),), ((7391,), (-4,)))
-    return judge(execution, [TestCase(TABLES, answer)], interpreter.name).passed
+    return judge(execution, [GROUNDS[interpreter.language].forged], interpreter.name).passed
 
 
 def _taken(execution: Execution, scene: Scene, limits: Limits) -> str | None:
@@ -182,10 +167,11 @@ def _descriptors() -> int:
 
 def _honest_check(interpreter: Interpreter, limits: Limits) -> str | None:
     """Return what is wrong with the verdict on a right answer."""
+    ground = GROUNDS[interpreter.language]
     try:
-        verdict = check(interpreter, HONEST[interpreter.language], [TestCase(TABLES, DOUBLED)], limits)
+        verdict = check(interpreter, ground.honest, [ground.test], limits)
         if verdict.outcome is Outcome.TIMEOUT:  # a loaded machine, or a stray that eats the processor
-            verdict = check(interpreter, HONEST[interpreter.language], [TestCase(TABLES, DOUBLED)], limits)
+            verdict = check(interpreter, ground.honest, [ground.test], limits)
     except InterpreterError as error:
         return f"the next honest check could not be made: {error}"
     return None if verdict.passed else f"the next honest check went wrong: {verdict.outcome} {verdict.message}"

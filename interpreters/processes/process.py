@@ -118,7 +118,7 @@ class Zygote:
         arguments = [_ROOT, str(theirs.fileno()), self._runner_module, self._folder, str(os.getpid()), layers]
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _PROGRAM, *arguments],
+                [sys.executable, "-s", "-P", "-c", _PROGRAM, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
