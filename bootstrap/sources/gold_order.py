@@ -9,7 +9,7 @@ input tables are stored in another order.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,12 @@ TYPES = {
     "TIME": ColumnType.TIME,
     "INTERVAL": ColumnType.INTERVAL,
 }
+SQL_TYPES = {
+    **{kind: name for name, kind in TYPES.items()},
+    ColumnType.INT: "BIGINT",
+    ColumnType.DECIMAL: "DECIMAL(38, 10)",
+    ColumnType.NULL: "INTEGER",
+}
 ORDERS = {"main": "rowid", "reversed": "rowid DESC", "shuffled": "hash(rowid)", "again": "hash(rowid + 7919)"}
 """Schema -> how the rows of its tables are stored. `main` is the database as it was loaded."""
 
@@ -55,12 +61,17 @@ class Gold:
 
 
 class GoldDatabase:
-    """A database of a data set in memory, loaded from its SQL text, in several orders of storage."""
+    """A data set in memory, loaded from its SQL text or from tables, in several orders of storage."""
 
-    def __init__(self, script: Path) -> None:
+    def __init__(self, content: Path | Mapping[str, Table]) -> None:
+        """Raises GoldError for a table with a column that a plain data set has no use for."""
         self._connection = duckdb.connect(":memory:", config={"threads": 1})
         self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute(script.read_text(encoding="utf-8"))
+        if isinstance(content, Path):
+            self._connection.execute(content.read_text(encoding="utf-8"))
+        else:
+            for name, table in content.items():
+                self._create(name, table)
         names = self._connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY table_oid").fetchall()
         self.tables = {name: self._fetch(f"SELECT * FROM main.{quoted(name)}") for (name,) in names}
         for schema, order in list(ORDERS.items())[1:]:
@@ -78,6 +89,15 @@ class GoldDatabase:
         except duckdb.Error as error:
             raise GoldError(f"{str(error).splitlines()[0]} in {sql}") from error
 
+    def _create(self, name: str, table: Table) -> None:
+        cells = list(zip(*table.rows, strict=True)) or [()] * len(table.columns)
+        columns = [
+            f"unnest(${number}::{sql_type(column.type)}[]) AS {quoted(column.name)}"
+            for number, column in enumerate(table.columns, 1)
+        ]
+        given = [list(values) for values in cells]
+        self._connection.execute(f"CREATE TABLE {quoted(name)} AS SELECT {', '.join(columns)}", given)
+
     def _fetch(self, sql: str) -> Table:
         cursor = self._connection.execute(sql)
         columns = [Column(name, column_type(str(kind))) for name, kind, *_ in cursor.description or []]
@@ -94,6 +114,13 @@ def column_type(sql_type: str) -> ColumnType:
     if kind is None:
         raise GoldError(f"a column of type {sql_type}; known: {', '.join(TYPES)}")
     return kind
+
+
+def sql_type(kind: ColumnType) -> str:
+    """Return the type of DuckDB that holds a class. Raises GoldError for one that a plain data set has no use for."""
+    if kind not in SQL_TYPES:
+        raise GoldError(f"a column of class {kind}; known: {', '.join(SQL_TYPES)}")
+    return SQL_TYPES[kind]
 
 
 def read_gold(database: GoldDatabase, sql: str, dialect: str) -> Gold:

@@ -4,7 +4,8 @@ The folder holds `duckdb.jsonl` and `postgres.jsonl`, one question per line, and
 input is its whole database, one data set, whose rows no prompt shows. The expected rows are those of the file, made
 by whoever made the file and not by our interpreters; their classes, their ties and whether they are the only right
 answer are learned from the gold (gold_order.py), PostgreSQL's in translation. Questions whose gold leaves the answer
-open are left out and counted in the log: a right solution might fail on them.
+open are left out and counted in the log: a right solution might fail on them. Where a line has the gold that was
+written for SQLite too (`gold_sqlite`), it is a reference in the language `sqlite`.
 """
 
 from __future__ import annotations
@@ -113,8 +114,16 @@ def make_problem(
         source="text2sql",
         licence=LICENCE,
         difficulty=1 + len(row["features"]),
-        references={engine: row["gold_sql"]},
+        references=references_of(row, engine),
     )
+
+
+def references_of(row: Mapping[str, Any], engine: str) -> dict[str, str]:
+    """Return the golds of a line by language. That of SQLite is read, never run: it is what conversions start from."""
+    golds = {engine: row["gold_sql"]}
+    if row.get("gold_sqlite"):
+        golds["sqlite"] = row["gold_sqlite"]
+    return golds
 
 
 def disagreement(gold: Gold, expected: Table) -> str:
