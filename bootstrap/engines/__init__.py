@@ -1,4 +1,4 @@
-"""Engines by name: what turns prompts into completions. One class in one file and one line here."""
+"""Engines by name: what turns prompts into completions. One file and one line here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from bootstrap.errors import UserError, nearest
 ENGINES = {
     "transformers": "bootstrap.engines.transformers_engine:TransformersEngine",
     "scripted": "bootstrap.engines.scripted:ScriptedEngine",
+    "openai": "bootstrap.engines.openai_engine:load_openai",
+    "anthropic": "bootstrap.engines.anthropic_engine:load_anthropic",
+    "vllm": "bootstrap.engines.vllm_engine:VllmEngine",
 }
+REMOTE = ("openai", "anthropic")
+"""Engines that ask a server and keep what it answers."""
 
 
 def preload_engine(model: str, config: EngineConfig) -> None:
