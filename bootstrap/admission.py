@@ -2,7 +2,8 @@
 
 A reference runs, in its own language's interpreter, over every data set and must give the expected result; then once
 more, and once with the rows of the input tables shuffled, and must give it again. A trivial answer must fail: the
-input handed back unchanged, an empty table, the first data set's result given for all. What does not pass is
+input handed back unchanged, an empty table, the first data set's result given for all. A function has one row of
+arguments, which nothing can shuffle; there an argument handed back unchanged must fail. What does not pass is
 quarantined with the reason.
 """
 
@@ -20,6 +21,7 @@ from bootstrap.records import Problem, digest
 from interpreters.base import Execution, Interpreter, Job, Outcome, Table, TestCase
 from interpreters.checking import judge
 from interpreters.compare import compare_answer
+from interpreters.function_cases import arguments_of
 
 CHUNK = 50
 """Problems per batch of references: how often progress is shown, and how evenly the threads share the work."""
@@ -63,6 +65,27 @@ def trivial_answer(tests: Sequence[TestCase]) -> str | None:
     return None
 
 
+def trivial(problem: Problem) -> str | None:
+    """Return the reason when a trivial answer passes every test of a problem."""
+    return trivial_answer(problem.tests) if problem.kind == "table" else trivial_function(problem.tests)
+
+
+def trivial_function(tests: Sequence[TestCase]) -> str | None:
+    """Return the reason when an argument unchanged, or one answer for all, passes every test of a function."""
+    _, names, _ = arguments_of(tests[0])
+    for index, name in enumerate(names):
+        if all(compare_answer(_unchanged(test, index), test) is None for test in tests):
+            return f"the argument {name} unchanged is a right answer"
+    if len(tests) > 1 and constant_passes(tests):
+        return "a constant is a right answer: every test has the same result"
+    return None
+
+
+def _unchanged(test: TestCase, index: int) -> Table:
+    [table] = test.tables.values()
+    return Table((table.columns[index],), ((table.rows[0][index],),))
+
+
 def failing_references(
     problems: Sequence[Problem], language: str, interpreter: Interpreter, plan: Plan
 ) -> dict[str, str]:  # fmt: skip
@@ -81,6 +104,8 @@ def inputs_of(problem: Problem, plan: Plan) -> list[Mapping[str, Table]]:
     inputs = [test.tables for test in problem.tests]
     if not plan.repeats_of(problem):
         return inputs
+    if problem.kind == "function":
+        return [*inputs, *inputs]
     rng = random.Random(digest("admission", problem.problem_id))
     return [*inputs, *inputs, *(shuffled(tables, rng) for tables in inputs)]
 
@@ -92,7 +117,7 @@ def what_failed(problem: Problem, execution: Execution, interpreter_name: str) -
     for what, start in passes:
         results = execution.results[start : start + count]
         if start and not results and execution.outcome is Outcome.PASSED:
-            return None  # it was to run once
+            return None  # it was to run no more often
         outcome = Outcome.PASSED if len(results) == count else execution.outcome
         verdict = judge(Execution(outcome, results, execution.message), problem.tests, interpreter_name)
         if not verdict.passed:
@@ -117,7 +142,7 @@ def admit_by(
     A reference that nothing here can run proves nothing: a problem without any other is quarantined.
     Raises InterpreterError.
     """
-    quarantined = {p.problem_id: reason for p in problems if (reason := trivial_answer(p.tests))}
+    quarantined = {p.problem_id: reason for p in problems if (reason := trivial(p))}
     chunks = reference_chunks(problems, plan)
     total, done = sum(len(members) for _, members in chunks), 0
 
@@ -134,8 +159,9 @@ def admit_by(
     outcome = in_threads(chunks, workers, check, show)
     for _, failed in outcome.results:
         quarantined.update(failed)
+    runnable = interpreters_by_language()
     for problem in problems:
-        languages = plan.languages_of(problem)
+        languages = [language for language in plan.languages_of(problem) if language in runnable]
         if languages and all(language in outcome.missing for language in languages):
             reason = f"no reference could be run: {outcome.missing[languages[0]]}"
             quarantined.setdefault(problem.problem_id, reason)

@@ -11,6 +11,7 @@ tell which in general, so all of it counts as survived.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -26,6 +27,11 @@ from interpreters.checking import judge
 
 LIMITS = Limits(seconds=10.0, memory_mb=2048)
 """For each mutant and data set."""
+FUNCTION_LIMITS = (
+    (0.02, Limits(0.25, 1024)), (0.1, Limits(0.6, 1024)), (0.5, Limits(2.0, 1024)), (math.inf, Limits(5.0, 1024)),
+)  # fmt: skip
+"""For each mutant of a function, over all tests, where the reference takes no more than so many seconds: what loops for
+ever is met often there, and each time costs the limit."""
 REPEATS = 4
 """How often a survivor runs again over all data sets."""
 BATCH = 16
@@ -66,6 +72,7 @@ class Subject:
     language: str
     mutants: list[Mutant]
     fates: list[str]
+    seconds: float = 0.0  # that the reference takes over all tests
 
     @classmethod
     def of(cls, problem: Problem, language: str, limit: int) -> Subject:
@@ -133,13 +140,21 @@ def audit_subjects(
     wrong = misread(interpreter, subjects)
     audits = {pid: ProblemAudit(pid, interpreter.language, skipped=reason) for pid, reason in wrong.items()}
     subjects = [one for one in subjects if one.problem.problem_id not in wrong]
-    run_mutants(interpreter, subjects)
+    run_mutants(interpreter, [one for one in subjects if one.problem.kind == "table"])
+    run_function_mutants(interpreter, [one for one in subjects if one.problem.kind == "function"])
     for one in subjects:
         before = one.killed
         wanted = search and one.alive and config.max_added
-        found = Search(one.problem, one.language, opened, config, LIMITS).run(one) if wanted else ()
+        found = Search(one.problem, one.language, opened, config, limits_of(one)).run(one) if wanted else ()
         audits[one.problem.problem_id] = concluded(one, before, found)
     return audits
+
+
+def limits_of(one: Subject) -> Limits:
+    """Return what a mutant of a problem's reference may use."""
+    if one.problem.kind == "table":
+        return LIMITS
+    return next(limits for most, limits in FUNCTION_LIMITS if one.seconds <= most)
 
 
 def misread(interpreter: Interpreter, subjects: Sequence[Subject]) -> dict[str, str]:
@@ -154,6 +169,7 @@ def misread(interpreter: Interpreter, subjects: Sequence[Subject]) -> dict[str, 
     found = {}
     for one, execution in zip(subjects, executions, strict=True):
         verdict = judge(execution, one.problem.tests, interpreter.name)
+        one.seconds = execution.seconds
         if not verdict.passed:
             found[one.problem.problem_id] = f"the reference fails when written as mutants are: {verdict.message}"
     return found
@@ -178,6 +194,21 @@ def run_mutants(interpreter: Interpreter, subjects: Sequence[Subject]) -> None:
         for (one, mutant), execution in zip(asked, executions, strict=True):
             outcome = judge(execution, [one.problem.tests[index]], interpreter.name).outcome
             one.fates[mutant] = fate_of(outcome)
+
+
+def run_function_mutants(interpreter: Interpreter, subjects: Sequence[Subject]) -> None:
+    """Set the fates of the mutants of functions, each over all tests at once: there is no order of rows to be lucky
+    with, so nothing is repeated."""
+    asked: dict[Limits, list[tuple[Subject, int]]] = {}
+    for one in subjects:
+        if not constant_passes(one.problem.tests):
+            one.fates[-1] = "wrong"
+        codes = [(one, mutant) for mutant in range(len(one.mutants)) if one.mutants[mutant] is not CONSTANT]
+        asked.setdefault(limits_of(one), []).extend(codes)
+    for limits, pairs in asked.items():
+        jobs = [job_of(one.mutants[i].code, [test.tables for test in one.problem.tests]) for one, i in pairs]
+        for (one, mutant), execution in zip(pairs, run_jobs(interpreter, jobs, limits), strict=True):
+            one.fates[mutant] = fate_of(judge(execution, one.problem.tests, interpreter.name).outcome)
 
 
 def fate_of(outcome: Outcome) -> str:

@@ -22,6 +22,7 @@ MAKERS = {
     "postgres": "bootstrap.audit.sql_mutants",
     "polars": "bootstrap.audit.python_mutants",
     "ibis": "bootstrap.audit.python_mutants",
+    "python": "bootstrap.audit.function_mutants",
 }
 """Language -> module with a function `edits`."""
 

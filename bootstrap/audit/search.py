@@ -8,18 +8,21 @@ set is kept only where a surviving mutant fails on it; it becomes a hidden test.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from bootstrap.audit.data_sets import Variation, job_of, shuffled, variations
+from bootstrap.audit.function_habits import keeps_answer_habits
+from bootstrap.audit.function_inputs import WILD, function_variations
 from bootstrap.audit.workers import OpenInterpreters, run_jobs
 from bootstrap.config import AuditConfig
 from bootstrap.records import Problem, digest
 from interpreters.base import Execution, Interpreter, Limits, Outcome, Table, TestCase
 from interpreters.checking import judge
 from interpreters.compare import compare_answer
+from interpreters.function_cases import expected_of
 
 if TYPE_CHECKING:
     from bootstrap.audit.audit import Subject
@@ -30,6 +33,11 @@ ROUNDS = 3
 """Rounds at most; where enough mutants die, the first that finds nothing is the last."""
 REFERENCE_LIMITS = Limits(seconds=60.0, memory_mb=4096)
 """For a reference, in whatever language: on a busy machine it may be slow, and that must not decide what is kept."""
+FUNCTION_ROUNDS = 5
+"""Rounds at most for a function; the last two, where too few mutants have died, with inputs beyond its habits."""
+WILD_ROUNDS = 2
+FUNCTION_REFERENCE_LIMITS = Limits(seconds=2.0, memory_mb=2048)
+"""For the reference of a function on a new input: where it takes longer, the input is none for a test."""
 SHUFFLES = 6
 """Orders of the input rows in which a data set must give the same result before it is kept."""
 
@@ -59,16 +67,33 @@ class Search:
 
     def run(self, subject: Subject) -> list[tuple[str, TestCase]]:
         """Return the data sets kept, each with how it was made; sets the fates of the mutants that they kill."""
-        codes = [self.problem.references[self.language], *(subject.mutants[i].code for i in subject.alive)]
-        source = variations(self.problem.tests, codes, digest("data sets", self.problem.problem_id))
         found: list[tuple[str, TestCase]] = []
-        for _ in range(ROUNDS):
+        for number, source in enumerate(self.sources(subject)):
+            if self.is_last_resort(number) and self.has_enough(subject):
+                break
             more = self.round(subject, list(islice(source, TRIES)), self.config.max_added - len(found))
             found += more
-            enough = subject.killed >= self.config.min_kill_rate * len(subject.mutants)
-            if not subject.alive or len(found) == self.config.max_added or (enough and not more):
+            is_full = not subject.alive or len(found) == self.config.max_added
+            if is_full or (self.has_enough(subject) and not more):
                 break
         return found
+
+    def has_enough(self, subject: Subject) -> bool:
+        return subject.killed >= self.config.min_kill_rate * len(subject.mutants)
+
+    def is_last_resort(self, number: int) -> bool:
+        """Say whether the inputs of a round need not keep to the habits of a function."""
+        return self.problem.kind == "function" and number >= FUNCTION_ROUNDS - WILD_ROUNDS
+
+    def sources(self, subject: Subject) -> list[Iterator[Variation]]:
+        """Return for each round where its new inputs come from."""
+        codes = [self.problem.references[self.language], *(subject.mutants[i].code for i in subject.alive)]
+        tests, seed = self.problem.tests, digest("data sets", self.problem.problem_id)
+        if self.problem.kind == "table":
+            return [variations(tests, codes, seed)] * ROUNDS
+        tame = function_variations(tests, codes[:1], seed)
+        wild = function_variations(tests, codes[:1], seed + "wild", wild=True)
+        return [tame] * (FUNCTION_ROUNDS - WILD_ROUNDS) + [wild] * WILD_ROUNDS
 
     def round(self, subject: Subject, tried: Sequence[Variation], room: int) -> list[tuple[str, TestCase]]:
         trials = self.trials(tried)
@@ -93,14 +118,21 @@ class Search:
         interpreter = self.opened.get(self.language)
         assert interpreter is not None
         code = self.problem.references[self.language]
+        limits = REFERENCE_LIMITS if self.problem.kind == "table" else FUNCTION_REFERENCE_LIMITS
         jobs = [job_of(code, [one.tables, one.tables, shuffled(one.tables, self.rng)]) for one in tried]
         trials = []
-        for one, execution in zip(tried, run_jobs(interpreter, jobs, REFERENCE_LIMITS), strict=True):
+        for one, execution in zip(tried, run_jobs(interpreter, jobs, limits), strict=True):
             if execution.outcome is Outcome.PASSED:
                 test = self.as_test(one, execution.results[0])
-                if all(compare_answer(table, test) is None for table in execution.results[1:]):
+                is_usual = self.problem.kind == "table" or self.is_usual(one, test)
+                if is_usual and all(compare_answer(table, test) is None for table in execution.results[1:]):
                     trials.append(Trial(one, test, {}))
         return trials
+
+    def is_usual(self, variation: Variation, test: TestCase) -> bool:
+        """Say whether the answer of a function is like those of its tests, where its input is to be."""
+        known = [expected_of(one) for one in self.problem.tests]
+        return variation.kind.startswith(WILD) or keeps_answer_habits(known, expected_of(test))
 
     def as_test(self, variation: Variation, expected: Table) -> TestCase:
         """Return the hidden test of a new data set. Sort keys that the answer does not show are taken to have no ties;
@@ -125,7 +157,9 @@ class Search:
 
     def is_beyond_doubt(self, test: TestCase) -> bool:
         """Say whether every language gives the expected result, in all orders of the input rows that are tried."""
-        orders = [test, *(replace(test, tables=shuffled(test.tables, self.rng)) for _ in range(SHUFFLES))]
+        orders = [test]
+        if self.problem.kind == "table":
+            orders += [replace(test, tables=shuffled(test.tables, self.rng)) for _ in range(SHUFFLES)]
         for language, code in self.problem.references.items():
             interpreter = self.opened.get(language)
             if interpreter is not None and not self.agrees(interpreter, code, orders):

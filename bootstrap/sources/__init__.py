@@ -14,6 +14,13 @@ from bootstrap.records import Problem
 SOURCES = {
     "table_pipelines": "bootstrap.sources.table_pipelines:TablePipelines",
     "text2sql": "bootstrap.sources.text2sql:Text2Sql",
+    "mbpp": "bootstrap.sources.mbpp:Mbpp",
+    "humaneval": "bootstrap.sources.humaneval:HumanEval",
+    "leetcode": "bootstrap.sources.leetcode:LeetCode",
+    "spider": "bootstrap.sources.spider:Spider",
+    "defog": "bootstrap.sources.defog:Defog",
+    "q_humaneval": "bootstrap.sources.q_humaneval:QHumanEval",
+    "directory": "bootstrap.sources.directory:Directory",
     "jsonl": "bootstrap.sources.jsonl_problems:JsonlProblems",
 }
 

@@ -1,0 +1,170 @@
+"""Measure the sources of Python problems: how many records become problems that wrong code next to them fails.
+
+    python -m eval.bench_sources --data FOLDER                          # every source whose folder is there
+    python -m eval.bench_sources --source mbpp --path FILE --limit 100 --out figures.json
+
+FOLDER has the layout python_problems/, humaneval/, leetcode/ with JSONL files in each. A record is *extracted* when
+its tests could be read, its reference is *ok* when it gives what they say, and the problem is *admitted* when the
+reference passes again, trivial answers fail, and enough of its mutants fail, with hidden inputs added where needed.
+Leaves only --out. The times are wall times of this machine with --workers threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bootstrap.admission import Plan, admit_by
+from bootstrap.audit.audit import ProblemAudit, audit, quarantine_reason
+from bootstrap.audit.workers import Workers
+from bootstrap.config import AuditConfig
+from bootstrap.errors import UserError
+from bootstrap.programs import run_program
+from bootstrap.progress import ProgressLines
+from bootstrap.sources import load_source
+from bootstrap.sources.humaneval import HumanEval
+from bootstrap.sources.leetcode import LeetCode
+from bootstrap.sources.mbpp import Mbpp
+
+FOLDERS = {"mbpp": "python_problems", "humaneval": "humaneval", "leetcode": "leetcode"}
+"""Source -> its folder in --data."""
+TARGET = "python_function"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one source came to. `dropped`: reason -> records, over all stages. `weak`: the problems that were admitted
+    by their references but let too many mutants through."""
+
+    source: str
+    records: int
+    extracted: int
+    reference_ok: int
+    proven: int
+    admitted: int
+    mutants: int
+    killed: int
+    killed_by_error: int
+    killed_before: int
+    inputs_added: int
+    seconds_reading: float
+    seconds_auditing: float
+    dropped: dict[str, int]
+    unread: dict[str, int]
+    weak: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        share = self.admitted / self.records if self.records else 0.0
+        seconds = self.seconds_reading + self.seconds_auditing
+        yield (
+            f"{self.source}: {self.records:,} records, {self.extracted:,} extracted, {self.reference_ok:,} references "
+            f"ok, {self.proven:,} proven, {self.admitted:,} admitted ({share:.1%})"
+        )
+        yield (
+            f"  {self.mutants:,} mutants, {self.killed / max(self.mutants, 1):.1%} killed ({self.killed_by_error:,} by "
+            f"an error), {self.killed_before / max(self.mutants, 1):.1%} before {self.inputs_added:,} inputs were added"
+        )
+        yield (
+            f"  {self.records / max(seconds, 1e-9):.1f} records/s ({self.seconds_reading:.0f} s reading and running, "
+            f"{self.seconds_auditing:.0f} s auditing)"
+        )
+        for reason, count in sorted(self.dropped.items(), key=lambda pair: -pair[1]):
+            yield f"  {count:>5,} dropped: {reason}"
+        for reason, count in sorted(self.unread.items(), key=lambda pair: -pair[1]):
+            yield f"  {count:>5,} single tests left out: {reason}"
+
+
+def measure(name: str, path: Path, args: argparse.Namespace) -> Figures:
+    """Return the figures of one source. Raises UserError."""
+    options = {"path": str(path)} | ({"limit": args.limit} if args.limit else {})
+    source = load_source(name, options, args.seed)
+    assert isinstance(source, Mbpp | HumanEval | LeetCode)  # the names of FOLDERS
+    started = time.monotonic()
+    problems = list(source.load())
+    reading = time.monotonic() - started
+    started = time.monotonic()
+    workers = Workers(args.workers, TARGET)
+    admission = admit_by(problems, workers, Plan(), lambda done, total: None)
+    progress = ProgressLines(len(admission.admitted), "problems/s")
+    audits = audit(admission.admitted, workers, AuditConfig(), on_done=lambda some: progress.add(len(some)))
+    progress.show()
+    reasons = {one.problem_id: reason for one in audits if (reason := quarantine_reason(one, AuditConfig()))}
+    dropped = source.tally.dropped + Counter(first_words(reason) for reason in admission.quarantined.values())
+    dropped += Counter("too few mutants fail" for _ in reasons)
+    skipped = Counter(f"admitted without audit: {one.skipped}" for one in audits if one.skipped)
+    return Figures(
+        source=name, records=source.tally.rows, extracted=source.tally.extracted,
+        reference_ok=source.tally.problems, proven=len(admission.admitted),
+        admitted=len(admission.admitted) - len(reasons), **sums(audits),
+        seconds_reading=round(reading, 1), seconds_auditing=round(time.monotonic() - started, 1),
+        dropped=dict(dropped + skipped), unread=dict(source.tally.unread), weak=tuple(reasons.values()),
+    )  # fmt: skip
+
+
+def sums(audits: Sequence[ProblemAudit]) -> dict[str, int]:
+    return {
+        "mutants": sum(one.mutants for one in audits),
+        "killed": sum(one.killed_wrong + one.killed_error for one in audits),
+        "killed_by_error": sum(one.killed_error for one in audits),
+        "killed_before": sum(one.killed_before for one in audits),
+        "inputs_added": sum(len(one.added) for one in audits),
+    }
+
+
+def first_words(reason: str) -> str:
+    """Return a reason without what is special to one problem."""
+    return " ".join("..." if word.isdigit() else word for word in reason.split()[:8])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m eval.bench_sources", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, help="the folder with a folder for each source")
+    parser.add_argument("--source", choices=FOLDERS, help="one source alone")
+    parser.add_argument("--path", type=Path, help="its file or folder, in the place of --data")
+    parser.add_argument("--limit", type=int, help="read only the first so many records of each")
+    parser.add_argument("--seed", type=int, default=1, help="of the added inputs (%(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="threads (%(default)s)")
+    parser.add_argument("--weak", action="store_true", help="show the problems that let too many mutants through")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    args = parser.parse_args(argv)
+    run_program(lambda: work(args))
+    return 0
+
+
+def places(args: argparse.Namespace) -> dict[str, Path]:
+    """Return source -> where it is. Raises UserError."""
+    if args.path is not None:
+        if args.source is None:
+            raise UserError("--path needs --source")
+        return {args.source: args.path}
+    if args.data is None:
+        raise UserError("give --data FOLDER, or --source NAME and --path FILE")
+    found = {name: args.data / folder for name, folder in FOLDERS.items() if args.source in (None, name)}
+    found = {name: place for name, place in found.items() if place.is_dir()}
+    if not found:
+        raise UserError(f"{args.data} has none of the folders {', '.join(FOLDERS.values())}")
+    return found
+
+
+def work(args: argparse.Namespace) -> None:
+    figures = []
+    for name, place in places(args).items():
+        figures.append(measure(name, place, args))
+        for line in figures[-1].lines():
+            print(line, flush=True)
+        for line in figures[-1].weak if args.weak else ():
+            print(f"  weak: {line}", flush=True)
+    if args.out:
+        args.out.write_text(json.dumps([asdict(one) for one in figures], indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
