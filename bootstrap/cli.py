@@ -21,6 +21,7 @@ from bootstrap.files import disk_error, read_json
 from bootstrap.programs import INTERRUPTED, USER_ERROR, stop_on_signals
 from bootstrap.run_store import FORMAT, RunStore
 from bootstrap.sources import load_source
+from bootstrap.tasks import require_tasks
 from interpreters import INTERPRETERS, load_interpreter
 from interpreters.base import InterpreterError
 from interpreters.sandbox import level_of
@@ -141,6 +142,11 @@ def check_machine(config: RunConfig) -> tuple[str, str]:
         found = interpreter.language, interpreter.sandbox()
     check_engine_name(config.engine.name)
     load_source(config.source.name, config.source.options, config.seed)  # refuses unknown names
+    require_tasks(config.dataset.tasks)
+    if config.engine.name == "vllm":
+        from bootstrap.engines.vllm_engine import check_vllm
+
+        check_vllm()
     if config.engine.name == "transformers" and config.base_model is not None:
         from bootstrap.engines.transformers_engine import check_model
 

@@ -28,6 +28,9 @@ class Commands:
             "--out", str(self.store.base_model), "--seed", str(self.config.seed),
         )  # fmt: skip
 
+    def convert(self) -> Command:
+        return self._module("iteration_0_convert", "bootstrap.convert", "--run-dir", str(self.store.root))
+
     def solve(self, iteration: int) -> Command:
         return self._run_dir(f"iteration_{iteration}_solve", "bootstrap.solve", "--iteration", str(iteration))
 

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bootstrap.base_model import FromScratch
+from bootstrap.engine_config import EngineConfig
 from bootstrap.errors import UserError, nearest
 
 
@@ -36,7 +37,8 @@ class AdmissionConfig(Section):
     but every language for the problems of `audit.problems`; with four languages that is a quarter of the work."""
     repeats: Literal["all", "audited"] = "all"
     """Whose references run twice more, the second time with the input rows shuffled, so that results that change are
-    found: those of all problems, or of the problems of `audit.problems`."""
+    found: those of all problems, or of the problems of `audit.problems`. A function's reference runs once more: it has
+    one row of arguments, which nothing can shuffle."""
 
 
 class AuditConfig(Section):
@@ -56,7 +58,11 @@ class SplitConfig(Section):
     test: int = Field(400, ge=0)
     """Held-out problems touched once, at the end."""
     seeds: int = Field(200, ge=0)
-    """Train problems for which a solution in the target language is given at the start."""
+    """Train problems for which a solution in the target language is there at the start: given by the source, or
+    converted as `convert` says."""
+    near_duplicates: Literal["merge", "keep"] = "merge"
+    """merge: families with problems that are near-duplicates (statement or code) go to the same part of the split.
+    keep: families as the source names them, for sources that draw their problems from a grammar."""
 
 
 class PromptConfig(Section):
@@ -66,19 +72,23 @@ class PromptConfig(Section):
     """Send the prompt as a chat message through the tokenizer's chat template."""
 
 
-class EngineConfig(Section):
-    name: str = "transformers"
-    """Name in `bootstrap.engines.ENGINES`."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """auto takes CUDA where there is a GPU."""
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """auto: float32 on a CPU, what the checkpoint was saved in on a GPU."""
-    batch_sequences: int = Field(128, ge=1)
-    """Sequences generated side by side; a batch is also the unit of resuming."""
-    threads: int = Field(0, ge=0)
-    """Torch threads while sampling on a CPU; 0 leaves torch's default."""
-    script: str | None = None
-    """For the scripted engine: a JSONL of completions, or the folder of an earlier run to replay."""
+class TeacherConfig(Section):
+    model: str
+    """Name of the teacher's model at its server, or its folder."""
+    engine: EngineConfig = EngineConfig()
+    """How to reach it, with its prices and its budget."""
+    retries: int = Field(2, ge=0)
+    """Rounds after the first one, each with the verdict told and another way of asking."""
+    max_new_tokens: int = Field(1024, ge=1)
+
+
+class ConvertConfig(Section):
+    """How train problems without a solution in the target language become seeds, up to `split.seeds`."""
+
+    rules: bool = True
+    """Translate references between languages, where rules exist: SQL to DuckDB, PostgreSQL, Ibis and Polars."""
+    teacher: TeacherConfig | None = None
+    """Then ask this model, problem after problem, until there are seeds enough; null: nobody is asked."""
 
 
 class SamplingConfig(Section):
@@ -113,6 +123,8 @@ class CheckingConfig(Section):
 class DatasetConfig(Section):
     keep_per_problem: int = Field(4, ge=1)
     """Solutions kept per problem: distinct by syntax tree, shortest first."""
+    tasks: tuple[str, ...] = ("statement_to_code",)
+    """What a solution is trained as, names in `bootstrap.tasks.TASKS`."""
 
 
 class LoraConfig(Section):
@@ -199,6 +211,7 @@ class RunConfig(Section):
     source: SourceConfig = SourceConfig()
     admission: AdmissionConfig = AdmissionConfig()
     audit: AuditConfig = AuditConfig()
+    convert: ConvertConfig = ConvertConfig()
     split: SplitConfig = SplitConfig()
     prompt: PromptConfig = PromptConfig()
     engine: EngineConfig = EngineConfig()
@@ -226,7 +239,8 @@ class RunConfig(Section):
 
 FREE_KEYS = (
     "max_iterations", "target_problems", "plateau", "wandb", "checking.workers", "checking.sandbox", "engine.device",
-    "controls.parallel",
+    "controls.parallel", "engine.concurrency", "engine.timeout_seconds", "engine.retries", "engine.backoff_seconds",
+    "engine.budget_usd", "engine.budget_tokens", "engine.prices", "engine.store", "engine.batch_poll_seconds",
 )  # fmt: skip
 """Settings that a resumed run may change: they decide how long and where it runs, not what its finished stages hold."""
 

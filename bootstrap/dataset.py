@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bootstrap.config import RunConfig
-from bootstrap.prompts import as_messages, render_answer, render_prompt
+from bootstrap.prompts import as_messages
 from bootstrap.records import Candidate, Problem
+from bootstrap.tasks import TaskRow, task_rows
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class DatasetStats:
 
 def normalise(code: str, language: str) -> str:
     """Return a form in which code that differs in layout alone is equal: the syntax tree, or SQL without its layout."""
-    if language in ("polars", "ibis"):
+    if language in ("polars", "ibis", "python"):
         try:
             return ast.dump(ast.parse(code.strip()))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -87,15 +88,24 @@ def refuse_held_out(solutions: Iterable[Solution], split: Mapping[str, Any]) -> 
         raise RuntimeError(f"held-out problems in the training set: {', '.join(leaked[:5])} ({len(leaked)} in all)")
 
 
-def training_row(solution: Solution, problem: Problem, config: RunConfig, language: str) -> dict[str, Any]:
-    """Return one row: prompt, completion and provenance."""
-    prompt: Any = render_prompt(problem, language, config.prompt)
-    completion: Any = render_answer(solution.code, language, config.prompt)
-    if config.prompt.chat:
+def training_rows(
+    solution: Solution, problem: Problem, config: RunConfig, language: str
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Return the rows of a solution, one or more per task: prompt, completion and provenance."""
+    tasks, prompt = config.dataset.tasks, config.prompt
+    pairs = [pair for task in tasks for pair in task_rows(problem, task, language, solution.code, prompt)]
+    return [_row(solution, pair, prompt.chat) for pair in pairs]
+
+
+def _row(solution: Solution, pair: TaskRow, chat: bool) -> dict[str, Any]:
+    prompt: Any = pair.prompt
+    completion: Any = pair.answer
+    if chat:
         prompt, completion = as_messages(prompt), [{"role": "assistant", "content": completion}]
     return {
         "prompt": prompt,
         "completion": completion,
+        "task": pair.task,
         "problem_id": solution.problem_id,
         "iteration": solution.iteration,
         "sampler": solution.sampler,
@@ -118,7 +128,7 @@ def build_dataset(
     solutions = [*seeds, *passing_solutions(candidates, problems)]
     refuse_held_out(solutions, split)
     kept, distinct = choose(solutions, config.dataset.keep_per_problem, language)
-    rows = [training_row(s, problems[s.problem_id], config, language) for s in kept]
+    rows = [row for s in kept for row in training_rows(s, problems[s.problem_id], config, language)]
     by_iteration: dict[str, int] = defaultdict(int)
     for solution in sorted(kept, key=lambda s: s.iteration):
         by_iteration[str(solution.iteration)] += 1

@@ -24,7 +24,7 @@ from bootstrap.config import RunConfig
 from bootstrap.dataset import build_dataset
 from bootstrap.files import read_json, write_json, write_jsonl
 from bootstrap.models import base_model, best_before, has_twin, past, trains
-from bootstrap.prepare import prepare, seed_solutions
+from bootstrap.prepare import add_converted, prepare, seed_solutions
 from bootstrap.progression import best_of, stop_reason
 from bootstrap.prompts import render_prompt
 from bootstrap.records import Problem
@@ -81,8 +81,13 @@ class Loop:
     def convert(self) -> Record:
         with self.screen.stage("iteration 0", "CONVERT: problems, their references and the split") as on_progress:
             on_progress(0, 0, "making problems")
-            self.prestart(self.base_commands())
-            return prepare(self.store, self.config, self.language, on_progress)
+            if self.config.convert.teacher is None:
+                self.prestart(self.base_commands())
+            record = prepare(self.store, self.config, self.language, on_progress)
+        if self.config.convert.teacher is None or len(self.store.split()["seeds"]) >= self.config.split.seeds:
+            return record
+        self.children_of("iteration 0", [self.commands.convert()], then=self.base_commands())
+        return {**record, **add_converted(self.store, self.config, self.language)}
 
     def base_commands(self) -> list[Command]:
         """Return the programs between CONVERT and the first evaluation, as far as the configuration has them."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bootstrap.config import RunConfig
+from bootstrap.engine_config import EngineConfig
+from bootstrap.engines import REMOTE
 from bootstrap.progression import Past, best_of, past_of
 from bootstrap.run_store import RunStore
 
@@ -14,6 +16,13 @@ def trains(config: RunConfig, iteration: int) -> bool:
 
 def base_model(store: RunStore, config: RunConfig) -> str:
     return config.base_model or str(store.base_model)
+
+
+def engine_config(store: RunStore, config: RunConfig) -> EngineConfig:
+    """Return how the run samples; what a server answers is kept in the run's folder, unless it is told otherwise."""
+    if config.engine.name in REMOTE and config.engine.store is None:
+        return config.engine.model_copy(update={"store": str(store.root / "answers.jsonl")})
+    return config.engine
 
 
 def model_of(store: RunStore, config: RunConfig, iteration: int) -> str:

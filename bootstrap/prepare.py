@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from bootstrap.admission import Plan, admit_by
 from bootstrap.audit.audit import ProblemAudit, audit, quarantine_reason, with_added
 from bootstrap.audit.report import audit_row, totals_of
 from bootstrap.audit.workers import Workers
+from bootstrap.checkers import open_pool
 from bootstrap.config import RunConfig
+from bootstrap.contamination import documents_of, merge_families, near_duplicates
+from bootstrap.convert.attempts import ROUTES
+from bootstrap.convert.seeds import Seeds
 from bootstrap.dataset import Solution
 from bootstrap.errors import UserError
-from bootstrap.files import write_json
+from bootstrap.files import read_jsonl, write_json
 from bootstrap.records import Problem, digest
 from bootstrap.run_store import RunStore
 from bootstrap.sources import load_source
@@ -28,16 +32,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Split:
-    """Problem ids by part. `seeds` are train problems with a given solution in the target language."""
+    """Problem ids by part. `seeds` are train problems with a solution in the target language, `seed_routes` says by
+    which route each of them has it."""
 
     train: list[str]
     dev: list[str]
     test: list[str]
-    seeds: list[str]
+    seeds: list[str] = field(default_factory=list)
+    seed_routes: dict[str, str] = field(default_factory=dict)
 
 
-def split_by_family(problems: Sequence[Problem], config: RunConfig, language: str) -> Split:
-    """Return a split in which no family is in two parts, decided by digests alone.
+def split_by_family(problems: Sequence[Problem], config: RunConfig) -> Split:
+    """Return a split in which no family is in two parts, decided by digests alone, without seeds yet.
 
     Raises UserError when there are too few problems for the sizes asked for.
     """
@@ -49,18 +55,39 @@ def split_by_family(problems: Sequence[Problem], config: RunConfig, language: st
         sizes = (("dev", config.split.dev), ("test", config.split.test))
         part = next((name for name, size in sizes if len(parts[name]) < size), "train")
         parts[part] += families[family]
-    seeds = [p for p in parts["train"] if language in p.references][: config.split.seeds]
-    if len(parts["test"]) < config.split.test or len(parts["train"]) - len(seeds) < MIN_TRAIN:
+    if len(parts["test"]) < config.split.test or len(parts["train"]) - config.split.seeds < MIN_TRAIN:
         raise UserError(
             f"{len(problems)} admitted problems are too few for split.dev={config.split.dev}, "
             f"split.test={config.split.test} and split.seeds={config.split.seeds}: lower them or load more problems"
         )
-    if len(seeds) < config.split.seeds:
+    train, dev, test = ([p.problem_id for p in parts[name]] for name in ("train", "dev", "test"))
+    return Split(train, dev, test)
+
+
+def find_seeds(
+    train: Sequence[Problem], config: RunConfig, language: str, on_done: Callable[[int, int], None]
+) -> Seeds:  # fmt: skip
+    """Return the seeds that are given or that rules make. Raises UserError when they are too few and no teacher is
+    there to be asked for more."""
+    seeds, wanted = Seeds(language), config.split.seeds
+    seeds.add_given(train, wanted)
+    if config.convert.rules:
+        seeds.add_by_rules(train, wanted, lambda: open_pool(config), on_done)
+    if config.convert.teacher is None:
+        require_seeds(seeds, config)
+    return seeds
+
+
+def require_seeds(seeds: Seeds, config: RunConfig) -> None:
+    """Raise UserError when there are fewer seeds than the configuration asks for."""
+    if len(seeds.problems) < config.split.seeds:
+        reasons = Counter(seeds.lost.values()).most_common(3)
+        lost = "; ".join(f"{count} lost for {reason}" for reason, count in reasons)
         raise UserError(
-            f"split.seeds={config.split.seeds}, but only {len(seeds)} train problems carry a {language} solution"
+            f"split.seeds={config.split.seeds}, but only {len(seeds.problems)} train problems have a solution in "
+            f"{seeds.language} ({dict(Counter(seeds.routes.values()))}{'; ' if lost else ''}{lost}): lower it, or name "
+            "a teacher in convert.teacher"
         )
-    ids = {name: [p.problem_id for p in members] for name, members in parts.items()}
-    return Split(**ids, seeds=[p.problem_id for p in seeds])
 
 
 def prepare(
@@ -82,17 +109,43 @@ def prepare(
     reasons = {one.problem_id: reason for one in audits if (reason := quarantine_reason(one, config.audit))}
     quarantined = dict(sorted((admission.quarantined | reasons).items()))
     admitted = [p for p in admitted if p.problem_id not in reasons]
-    split = split_by_family(admitted, config, language)
-    seeds = set(split.seeds)
-    store.write_problems(p if p.problem_id in seeds else without_reference(p, language) for p in admitted)
+    if config.split.near_duplicates == "merge":
+        admitted = merge_families(admitted, near_duplicates(documents_of(admitted)))
+    split = split_by_family(admitted, config)
+    by_id = {problem.problem_id: problem for problem in admitted}
+    train = [by_id[problem_id] for problem_id in split.train]
+    seeds = find_seeds(train, config, language, lambda n, of: on_checked(n, of, "seeds found"))
+    split = replace(split, seeds=[*seeds.problems], seed_routes=dict(seeds.routes))
+    store.write_problems(seeds.problems.get(p.problem_id) or without_reference(p, language) for p in admitted)
     write_json(store.split_file, {**split.__dict__, "quarantined": quarantined})
     totals = totals_of(audits, config.audit)
     store.write_audit({"totals": totals.to_json(), "problems": [audit_row(one) for one in audits]})
     log.info("%s", totals.line())
     return {
-        "loaded": len(loaded), "accepted": len(seeds), "seeds": len(seeds), "quarantined": len(quarantined),
+        "loaded": len(loaded), **seed_counts(split.seed_routes), "quarantined": len(quarantined),
         "train": len(split.train), "dev": len(split.dev), "test": len(split.test), "audit": totals.line(),
     }  # fmt: skip
+
+
+def seed_counts(routes: Mapping[str, str]) -> dict[str, object]:
+    counts = Counter(routes.values())
+    by_route = {route: counts[route] for route in ROUTES if counts[route]}
+    return {"accepted": len(routes), "seeds": len(routes), "seeds_by_route": by_route}
+
+
+def add_converted(store: RunStore, config: RunConfig, language: str) -> dict[str, object]:
+    """Make what a teacher's conversion has proved into seeds; return the counts. Raises UserError when there are too
+    few all the same."""
+    problems, split = store.problems(), store.split()
+    seeds = Seeds(language)
+    for problem_id in split["seeds"]:
+        seeds.add(problems[problem_id], problems[problem_id].references[language], split["seed_routes"][problem_id])
+    train = {problem_id: problems[problem_id] for problem_id in split["train"]}
+    seeds.add_solutions(train, read_jsonl(store.conversion / "solutions.jsonl"), config.split.seeds)
+    require_seeds(seeds, config)
+    store.write_problems(seeds.problems.get(problem_id, problem) for problem_id, problem in problems.items())
+    write_json(store.split_file, {**split, "seeds": [*seeds.problems], "seed_routes": dict(seeds.routes)})
+    return seed_counts(seeds.routes)
 
 
 def audited_sample(problems: Sequence[Problem], config: RunConfig) -> set[str]:

@@ -24,11 +24,19 @@ RULES = {
         "execute nothing.",
         "python",
     ),
+    "python": (
+        "Python",
+        "Write one function with the given name and parameters, and import what it needs from the standard library.",
+        "python",
+    ),
 }
 """Language -> name in prompts, the rule for answers, name of the fenced block."""
 
-FENCE = re.compile(r"```[ \t]*[\w+-]*[ \t]*\r?\n(.*?)(?:^[ \t]*```|```[ \t]*\r?$|\Z)", re.DOTALL | re.MULTILINE)
-"""A fenced block: it ends at a fence that starts or ends a line, so that one inside a string ends nothing."""
+FENCE = re.compile(r"```[ \t]*([\w+-]*)[ \t]*\r?\n(.*?)(?:^[ \t]*```|```[ \t]*\r?$|\Z)", re.DOTALL | re.MULTILINE)
+"""A fenced block, its name and its text: it ends at a fence that starts or ends a line, so that one inside a string
+ends nothing."""
+NAMES = {"python": ("python", "py", "python3"), "sql": ("sql", "duckdb", "postgresql", "postgres", "pgsql")}
+"""Name of the block in RULES -> names that models give it."""
 
 
 def describe_table(name: str, table: Table) -> str:
@@ -43,9 +51,10 @@ def render_prompt(problem: Problem, language: str, config: PromptConfig) -> str:
         return problem.statement + "\n"
     title, rule, fence = RULES[language]
     tables = "\n".join(describe_table(name, table) for name, table in problem.tests[0].tables.items())
+    inputs = "Function and parameters" if problem.kind == "function" else "Tables"
     return (
         f"Solve the task in {title}. {rule}\nAnswer with one ```{fence} block.\n\n"
-        f"Tables:\n{tables}\n\nTask: {problem.statement}\n\n"
+        f"{inputs}:\n{tables}\n\nTask: {problem.statement}\n\n"
     )
 
 
@@ -54,10 +63,13 @@ def render_answer(code: str, language: str, config: PromptConfig) -> str:
     return code if config.style == "plain" else f"```{RULES[language][2]}\n{code}\n```"
 
 
-def extract_code(completion: str) -> str:
-    """Return the first fenced block of a completion, or all of it where there is none."""
-    block = FENCE.search(completion)
-    return (block.group(1) if block else completion).strip()
+def extract_code(completion: str, language: str) -> str:
+    """Return the code in a completion: its first fenced block that is named as the language's are, else its first
+    block of any name, else all of it."""
+    blocks = [(match.group(1).lower(), match.group(2)) for match in FENCE.finditer(completion)]
+    names = NAMES.get(RULES[language][2], (language,)) if language in RULES else (language,)
+    named = [text for name, text in blocks if name in names]
+    return next(iter(named or [text for _, text in blocks]), completion).strip()
 
 
 def as_messages(prompt: str) -> list[Message]:

@@ -18,15 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bootstrap.checkers import limits_of, open_pool
 from bootstrap.config import RunConfig
 from bootstrap.errors import UserError
 from bootstrap.files import append_jsonl, read_jsonl, write_jsonl
 from bootstrap.programs import run_program
 from bootstrap.records import Candidate, Problem, digest
 from bootstrap.run_store import RunStore
-from bootstrap.solve import open_pool
 from interpreters import load_interpreter
-from interpreters.base import Limits, Outcome, TestCase
+from interpreters.base import Outcome, TestCase
 from interpreters.checking import CheckerPool
 from interpreters.judging.check_progress import Progress
 from interpreters.judging.judge_stream import judge_in_order
@@ -65,10 +65,6 @@ def checker_digest(version: str, config: RunConfig) -> str:
     """Return what changes with the checker: its source, the engine, the limits."""
     source = "".join(path.read_text(encoding="utf-8") for path in sorted(CHECKER.rglob("*.py")))
     return digest(source, config.target, version, str(limits_of(config)))
-
-
-def limits_of(config: RunConfig) -> Limits:
-    return Limits(seconds=config.checking.seconds, memory_mb=config.checking.memory_mb)
 
 
 class Recheck:

@@ -5,6 +5,7 @@
       problems.jsonl  split.json                 frozen before the first iteration
       base/                                      the base model, where it is made from random weights
       iteration_0/audit.json                     what mutants of the references came to, problem by problem
+      iteration_0/convert/                       what a teacher was asked for seeds, where there is one
       iteration_N/
         candidates.jsonl                         every candidate of SOLVE, appended batch by batch
         solved_problems/<problem_id>.json        what this iteration solved, one file per problem
@@ -93,6 +94,11 @@ class RunStore:
     @property
     def audit_file(self) -> Path:
         return self.iteration(0) / "audit.json"
+
+    @property
+    def conversion(self) -> Path:
+        """Folder of the teacher's conversion."""
+        return self.iteration(0) / "convert"
 
     @property
     def recheck_file(self) -> Path:

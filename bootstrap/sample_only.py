@@ -13,16 +13,16 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from bootstrap.checkers import open_pool
 from bootstrap.config import RunConfig
 from bootstrap.engines import load_engine, preload_engine
 from bootstrap.files import write_json, write_jsonl
-from bootstrap.models import base_model, model_of
+from bootstrap.models import base_model, engine_config, model_of
 from bootstrap.programs import WAIT_HELP, run_program, wait_for_go
 from bootstrap.progress import ProgressLines
 from bootstrap.records import Candidate, digest
 from bootstrap.run_store import RunStore
 from bootstrap.sampling import SampleAndCheck, VerdictCache
-from bootstrap.solve import open_pool
 from bootstrap.solving import correct_codes, plan_wave
 from interpreters import load_interpreter
 
@@ -64,7 +64,7 @@ def sample_only(store: RunStore, config: RunConfig, iterations: int) -> None:
     cache = VerdictCache()
     cache.add(loop)
     with open_pool(config) as pool:
-        engine = load_engine(model_of(store, config, 0), config.engine, config.prompt)
+        engine = load_engine(model_of(store, config, 0), engine_config(store, config), config.prompt)
         try:
             language = load_interpreter(config.target).language
             sampler = SampleAndCheck(store.problems(members), engine, pool, config, language, 0, cache)

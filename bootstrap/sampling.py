@@ -130,7 +130,7 @@ class SampleAndCheck:
         )
         opened = _Open(batch)
         for completion in self.engine.generate(requests, decoding):
-            code = extract_code(completion.text)
+            code = extract_code(completion.text, self.language)
             opened.completions.append((completion, code))
             self._submit(opened, completion.problem_id, code)
             on_sample(1)

@@ -9,15 +9,15 @@ Started again after a kill, it goes on at the first batch that is not recorded i
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bootstrap.checkers import open_pool
 from bootstrap.config import RunConfig
 from bootstrap.engines import load_engine, preload_engine
 from bootstrap.files import write_json
-from bootstrap.models import base_model, best_before, model_of
+from bootstrap.models import base_model, best_before, engine_config, model_of
 from bootstrap.programs import WAIT_HELP, run_program, wait_for_go
 from bootstrap.progress import ProgressLines
 from bootstrap.records import Candidate, Problem
@@ -25,15 +25,6 @@ from bootstrap.run_store import RunStore
 from bootstrap.sampling import SampleAndCheck, VerdictCache
 from bootstrap.solving import correct_codes, keep_complete, outcomes, plan_wave, unsolved_before
 from interpreters import load_interpreter
-from interpreters.base import Limits
-from interpreters.checking import CheckerPool
-
-
-def open_pool(config: RunConfig) -> CheckerPool:
-    """Return the checkers of the target language, as the configuration sizes them."""
-    limits = Limits(seconds=config.checking.seconds, memory_mb=config.checking.memory_mb)
-    workers = config.checking.workers or os.cpu_count() or 1
-    return CheckerPool(config.target, workers, limits, config.checking.sandbox)
 
 
 def recorded_so_far(
@@ -62,7 +53,7 @@ def solve(
         for earlier in range(1, iteration):
             cache.add(store.candidates(earlier))
         cache.add(recorded)
-        engine = load_engine(model, config.engine, config.prompt)
+        engine = load_engine(model, engine_config(store, config), config.prompt)
         language = load_interpreter(config.target).language
         sampler = SampleAndCheck(problems, engine, pool, config, language, iteration, cache)
         loaded = time.monotonic()

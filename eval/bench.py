@@ -8,6 +8,8 @@
   sampling  tokens per second of the engine, with and without checkers / a bare `generate` / forward passes alone
   checking  checks per second and CPU per check of each interpreter, at each level of the sandbox / a fresh process, or
             connection, per check / starting /bin/true
+  engines   requests per second of the engine layer against a server that answers at once / the openai package / a bare
+            HTTP client / a socket
 
 Reads a run of configs/demo.yaml, where there is one in outputs/. Figures are medians over rounds in which the sides
 alternate; read the ratios, for seconds are those of this machine at this moment. Leaves only --out.
@@ -28,7 +30,7 @@ from bootstrap.run_store import RunStore
 from eval.bench_table import Section, open_console, print_section
 
 DEMO = Path(__file__).resolve().parents[1] / "configs" / "demo.yaml"
-PARTS = ("stages", "training", "sampling", "checking")
+PARTS = ("stages", "training", "sampling", "checking", "engines")
 
 
 def choose(only: str | None) -> list[str]:
@@ -65,7 +67,13 @@ def part(name: str, store: RunStore | None, quick: bool) -> Callable[[], Section
 
         return checks_section(quick=quick)
 
-    return {"stages": stages, "training": training, "sampling": sampling, "checking": checking}[name]
+    def engines() -> Section:
+        from eval.bench_engines import engines_section
+
+        return engines_section(quick=quick)
+
+    parts = {"stages": stages, "training": training, "sampling": sampling, "checking": checking, "engines": engines}
+    return parts[name]
 
 
 def machine() -> dict[str, object]:

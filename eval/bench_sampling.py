@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bootstrap.checkers import open_pool
 from bootstrap.config import RunConfig, load_config
 from bootstrap.engines import load_engine
 from bootstrap.engines.base import Decoding, Engine, Request
@@ -24,7 +25,6 @@ from bootstrap.prompts import render_prompt
 from bootstrap.records import Problem
 from bootstrap.run_store import RunStore
 from bootstrap.sampling import Batch, SampleAndCheck, plan_batches
-from bootstrap.solve import open_pool
 from bootstrap.sources import load_source
 from eval.bench_table import Section, ratios, spread, times
 from interpreters import load_interpreter

@@ -202,11 +202,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _problem_counts(split: Mapping[str, Sequence[str]] | None) -> ProblemCounts | None:
+def _problem_counts(split: Mapping[str, Any] | None) -> ProblemCounts | None:
     if split is None:
         return None
     sizes = {name: len(split[name]) for name in ("train", "dev", "test", "seeds", "quarantined")}
-    return ProblemCounts(**sizes, to_solve=len(set(split["train"]) - set(split["seeds"])))
+    routes = dict(Counter(split.get("seed_routes", dict.fromkeys(split["seeds"], "given")).values()))
+    return ProblemCounts(**sizes, seeds_by_route=routes, to_solve=len(set(split["train"]) - set(split["seeds"])))
 
 
 def _iteration(number: int, records: StageRecords, solved: int) -> IterationReport:

@@ -48,6 +48,9 @@ document.querySelectorAll("button[data-show]").forEach(function (button) {
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
 
+ROUTE_WORDS = {"given": "given", "rules": "translated by rules", "teacher": "by a teacher model"}
+
+
 @dataclass(frozen=True)
 class Card:
     kind: str
@@ -301,7 +304,8 @@ def _facts(report: FinalReport, files: RunFiles) -> list[tuple[str, str]]:
         ("state", "not finished" if report.stopped_because == RUNNING else f"stopped: {report.stopped_because}"),
     ]
     if counts:
-        split = f"{counts.train:,} train, {counts.dev:,} dev, {counts.test:,} test, {counts.seeds:,} seeds"
+        routes = ", ".join(f"{count:,} {ROUTE_WORDS[route]}" for route, count in counts.seeds_by_route.items())
+        split = f"{counts.train:,} train, {counts.dev:,} dev, {counts.test:,} test, {counts.seeds:,} seeds ({routes})"
         facts.append(("problems", f"{split}, {counts.quarantined:,} quarantined"))
     facts.append(("verifier", report.audit))
     return [(name, str(value)) for name, value in facts if value]

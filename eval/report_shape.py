@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from eval.metrics import PassRate
@@ -18,6 +19,7 @@ class ProblemCounts:
     dev: int
     test: int
     seeds: int
+    seeds_by_route: Mapping[str, int]  # given by the source, by rules from another language, by a teacher model
     quarantined: int
 
 

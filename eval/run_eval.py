@@ -15,17 +15,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bootstrap.checkers import open_pool
 from bootstrap.config import RunConfig
 from bootstrap.engines import load_engine, preload_engine
 from bootstrap.files import write_json, write_jsonl
-from bootstrap.models import base_model, control_of, has_twin, model_of, past
+from bootstrap.models import base_model, control_of, engine_config, has_twin, model_of, past
 from bootstrap.programs import WAIT_HELP, run_program, wait_for_go
 from bootstrap.progress import ProgressLines
 from bootstrap.progression import best_of
 from bootstrap.records import Candidate, Problem
 from bootstrap.run_store import RunStore
 from bootstrap.sampling import Batch, SampleAndCheck, VerdictCache, plan_batches
-from bootstrap.solve import open_pool
 from eval.metrics import ProblemScore, mean_pass_at_k, summarise
 from interpreters import load_interpreter
 from interpreters.checking import CheckerPool
@@ -153,6 +153,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     def work() -> None:
         config = store.config()
+        config = config.model_copy(update={"engine": engine_config(store, config)})
         models = named or test_models(store, config, args.iterations)
         evaluate(problems or read_split(store, args.split), config, models, args.out)
 

@@ -65,7 +65,7 @@ def small_config(folder: Path, **overrides: Any) -> Path:
         "target": "polars_expr", "base_model": "scripted/none", "seed": 5, "max_iterations": 3,
         "source": {"name": "table_pipelines", "options": {"count": 24, "length_weights": [1.0, 1.0]}},
         "admission": {"languages": "target", "repeats": "audited"}, "audit": {"problems": 2, "mutants": 6},
-        "split": {"dev": 5, "test": 5, "seeds": 3},
+        "split": {"dev": 5, "test": 5, "seeds": 3, "near_duplicates": "keep"},
         "prompt": {"style": "plain"},
         "engine": {"name": "scripted", "script": str(script), "batch_sequences": 6},
         "sampling": {"waves": [2, 2]},

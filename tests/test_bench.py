@@ -39,7 +39,7 @@ def test_help_says_how_to_run_it(program: str) -> None:
 
 
 def test_parts_are_chosen_by_name_and_run_in_their_order() -> None:
-    assert choose(None) == ["stages", "training", "sampling", "checking"]
+    assert choose(None) == ["stages", "training", "sampling", "checking", "engines"]
     assert choose("checking,stages") == ["stages", "checking"]
     with pytest.raises(UserError, match="did you mean 'sampling'"):
         choose("samplin")

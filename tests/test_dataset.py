@@ -125,7 +125,7 @@ def test_a_row_of_a_chat_is_a_question_and_an_answer() -> None:
     row = rows[-1]
     assert row["prompt"] == [{"role": "user", "content": render_prompt(PROBLEMS[B], "polars", config.prompt)}]
     assert [message["role"] for message in row["completion"]] == ["assistant"]
-    assert extract_code(row["completion"][0]["content"]) == "df.head(1)"
+    assert extract_code(row["completion"][0]["content"], "polars") == "df.head(1)"
 
 
 def test_the_rows_do_not_depend_on_the_order_of_the_candidates() -> None:

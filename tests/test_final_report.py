@@ -197,6 +197,7 @@ def test_every_number_follows_from_the_files(run: Path, report: FinalReport) -> 
         "dev": 120,
         "test": 120,
         "seeds": 40,
+        "seeds_by_route": {"given": 40},
         "quarantined": 1,
     }
     dev = [json.loads(line) for line in (run / "iteration_0/evaluation/dev.jsonl").read_text().splitlines()]
