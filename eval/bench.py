@@ -10,6 +10,7 @@
             connection, per check / starting /bin/true
   engines   requests per second of the engine layer against a server that answers at once / the openai package / a bare
             HTTP client / a socket
+  preparation  problems admitted per second by source, conversions per second by rules / sqlglot's transpiling alone
 
 Reads a run of configs/demo.yaml, where there is one in outputs/. Figures are medians over rounds in which the sides
 alternate; read the ratios, for seconds are those of this machine at this moment. Leaves only --out.
@@ -30,7 +31,7 @@ from bootstrap.run_store import RunStore
 from eval.bench_table import Section, open_console, print_section
 
 DEMO = Path(__file__).resolve().parents[1] / "configs" / "demo.yaml"
-PARTS = ("stages", "training", "sampling", "checking", "engines")
+PARTS = ("stages", "training", "sampling", "checking", "engines", "preparation")
 
 
 def choose(only: str | None) -> list[str]:
@@ -44,7 +45,7 @@ def choose(only: str | None) -> list[str]:
     return [name for name in PARTS if name in wanted]
 
 
-def part(name: str, store: RunStore | None, quick: bool) -> Callable[[], Section]:
+def part(name: str, store: RunStore | None, data: Path | None, quick: bool) -> Callable[[], Section]:
     """Return the work of a part; what it needs is imported when it is needed."""
 
     def stages() -> Section:
@@ -72,8 +73,13 @@ def part(name: str, store: RunStore | None, quick: bool) -> Callable[[], Section
 
         return engines_section(quick=quick)
 
+    def preparation() -> Section:
+        from eval.bench_preparation import preparation_section
+
+        return preparation_section(data, quick=quick)
+
     parts = {"stages": stages, "training": training, "sampling": sampling, "checking": checking, "engines": engines}
-    return parts[name]
+    return {**parts, "preparation": preparation}[name]
 
 
 def machine() -> dict[str, object]:
@@ -81,7 +87,7 @@ def machine() -> dict[str, object]:
             "load_before": round(os.getloadavg()[0], 2)}  # fmt: skip
 
 
-def measure(names: Sequence[str], run_dir: Path | None, out: Path | None, quick: bool) -> None:
+def measure(names: Sequence[str], run_dir: Path | None, data: Path | None, out: Path | None, quick: bool) -> None:
     from eval.bench_stages import find_run
 
     console, about = open_console(), machine()
@@ -89,7 +95,7 @@ def measure(names: Sequence[str], run_dir: Path | None, out: Path | None, quick:
     store = find_run(run_dir, DEMO) if {"stages", "sampling"} & {*names} else None
     figures: dict[str, object] = {"machine": about, "quick": quick}
     for name in names:
-        section = part(name, store, quick)()
+        section = part(name, store, data, quick)()
         print_section(console, section)
         figures[name] = section.figures
     if out:
@@ -103,11 +109,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--only", metavar="A,B", help=f"the parts to run, of {', '.join(PARTS)} (all)")
     add("--run-dir", type=Path, help="finished run to read (the newest one of configs/demo.yaml in outputs/)")
+    add("--data", type=Path, help="folder of public data sets, for the part preparation")
     add("--quick", action="store_true", help="fewer rounds: a minute, for a look")
     add("--out", type=Path, help="JSON file with every round")
     args = parser.parse_args(argv)
     try:
-        measure(choose(args.only), args.run_dir, args.out, args.quick)
+        measure(choose(args.only), args.run_dir, args.data, args.out, args.quick)
     except UserError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2

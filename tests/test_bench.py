@@ -26,6 +26,7 @@ from eval.bench_demo import section_of as demo_section
 from eval.bench_kill import EARLY, KilledRun, Moment, Segment, first_of, kill_moments, moment_at, stages_of, wait_for
 from eval.bench_kill_compare import compare_runs
 from eval.bench_kill_setup import problems_of, script_rows, write_config
+from eval.bench_preparation import preparation_section
 from eval.bench_stages import find_run, stages_section
 from eval.bench_table import ratios, spread
 
@@ -39,7 +40,7 @@ def test_help_says_how_to_run_it(program: str) -> None:
 
 
 def test_parts_are_chosen_by_name_and_run_in_their_order() -> None:
-    assert choose(None) == ["stages", "training", "sampling", "checking", "engines"]
+    assert choose(None) == ["stages", "training", "sampling", "checking", "engines", "preparation"]
     assert choose("checking,stages") == ["stages", "checking"]
     with pytest.raises(UserError, match="did you mean 'sampling'"):
         choose("samplin")
@@ -207,3 +208,12 @@ def test_the_small_configuration_parses_and_takes_overrides(tmp_path: Path, engi
     problems = problems_of(config)
     assert len(problems) == 90
     assert {row["problem_id"] for row in script_rows(problems)} == {p.problem_id for p in problems}
+
+
+@pytest.mark.slow
+def test_preparation_measures_what_is_there() -> None:
+    section = preparation_section(None, quick=True)
+    assert [row[0] for row in section.rows] == [
+        "table_pipelines, admitted", "DuckDB to polars", "DuckDB to ibis", "DuckDB to postgres"
+    ]  # fmt: skip
+    assert all(0 < int(row[2]) <= int(row[1]) for row in section.rows)
