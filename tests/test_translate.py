@@ -239,7 +239,7 @@ DUCKDB = """
 SELECT * EXCLUDE (boss, code) FROM staff
 SELECT * REPLACE (pay * 2 AS pay) FROM staff WHERE dept = 'it'
 SELECT * RENAME (title AS name) FROM unit
-SELECT s.* EXCLUDE (score), u.* REPLACE (floor + 1 AS floor) RENAME (dept AS home) FROM staff AS s JOIN unit AS u USING (dept)
+SELECT s.* EXCLUDE (score), u.* REPLACE (floor + 1 AS floor) FROM staff AS s JOIN unit AS u USING (dept)
 SELECT name FROM staff ORDER BY pay, id
 SELECT id FROM staff ORDER BY pay DESC NULLS FIRST, id LIMIT 4
 SELECT name FROM staff WHERE name LIKE 'a%' OR name ILIKE 'E%'
