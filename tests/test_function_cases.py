@@ -90,7 +90,7 @@ STORED: list[tuple[Any, Any, ColumnType, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "stored", "kind", "unordered"), STORED, ids=lambda value: ascii(value)[:30])
+@pytest.mark.parametrize(("value", "stored", "kind", "unordered"), STORED, ids=[ascii(row[1])[:30] for row in STORED])
 def test_each_kind_of_value_has_its_form(value: Any, stored: Any, kind: ColumnType, unordered: bool) -> None:
     test = case_of("f", ["x"], [value], value, hidden=False)
     assert repr(arguments_of(test)[2]) == repr([stored])  # by text: 1, 1.0 and True are not the same
