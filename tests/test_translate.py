@@ -236,9 +236,7 @@ SELECT count(*) FROM staff UNION SELECT sum(pay) FROM staff UNION SELECT 5
 """
 
 DUCKDB = """
-SELECT * EXCLUDE (boss, code) FROM staff
-SELECT * REPLACE (pay * 2 AS pay) FROM staff WHERE dept = 'it'
-SELECT * RENAME (title AS name) FROM unit
+SELECT * EXCLUDE (boss) REPLACE (pay * 2 AS pay) RENAME (code AS key) FROM staff WHERE dept = 'it'
 SELECT s.* EXCLUDE (score), u.* REPLACE (floor + 1 AS floor) FROM staff AS s JOIN unit AS u USING (dept)
 SELECT name FROM staff ORDER BY pay, id
 SELECT id FROM staff ORDER BY pay DESC NULLS FIRST, id LIMIT 4
