@@ -23,10 +23,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from bootstrap.audit.data_sets import job_of, variations
-from bootstrap.convert.base import Conversion, Schema, UnsupportedSqlError
+from bootstrap.convert.base import Conversion, UnsupportedSqlError
+from bootstrap.convert.rules import convert_sql, schema_of
 from bootstrap.errors import UserError, nearest
 from bootstrap.records import Problem
 from bootstrap.sources.text2sql import Text2Sql
@@ -148,22 +149,7 @@ def bags(tables: Mapping[str, Table]) -> dict[str, Counter[tuple[Value, ...]]]:
     return {name: Counter(table.rows) for name, table in tables.items()}
 
 
-def schema_of(tables: Mapping[str, Table]) -> Schema:
-    return {name: {column.name: column.type for column in table.columns} for name, table in tables.items()}
-
-
 # -- converting and judging ---------------------------------------------------------------------------------------
-
-
-def convert(sql: str, target: str, schema: Schema) -> list[Conversion]:
-    """Return the attempts for a target. Raises UnsupportedSqlError."""
-    if target in GOLDS:
-        from bootstrap.convert.dialects import convert_dialect
-
-        return convert_dialect(sql, "sqlite", target, schema)
-    from bootstrap.convert.translate import translate_sql
-
-    return translate_sql(sql, "sqlite", cast(Literal["ibis", "polars"], target), schema)
 
 
 def measure(trials: Sequence[Trial], target: str, workers: int) -> Figures:
@@ -176,7 +162,7 @@ def measure(trials: Sequence[Trial], target: str, workers: int) -> Figures:
         source = trial.problem.references["sqlite"]
         start = time.perf_counter()
         try:
-            attempts = convert(source, target, schema_of(trial.problem.tests[0].tables))
+            attempts = convert_sql(source, "sqlite", target, schema_of(trial.problem.tests[0].tables))
             open_trials.append((trial, attempts))
         except UnsupportedSqlError as error:
             if not trial.doubt:

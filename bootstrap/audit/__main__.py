@@ -21,12 +21,11 @@ from bootstrap.audit.audit import BATCH, ProblemAudit, audit
 from bootstrap.audit.report import audit_row, report_lines
 from bootstrap.audit.workers import Workers
 from bootstrap.config import AuditConfig, parse_overrides
-from bootstrap.errors import UserError
 from bootstrap.files import append_jsonl, read_jsonl
 from bootstrap.programs import run_program
 from bootstrap.progress import ProgressLines
 from bootstrap.records import Problem, digest, dump_line
-from bootstrap.sources import load_source
+from bootstrap.sources import chosen_source
 from interpreters import load_interpreter
 
 BATCHES_PER_STEP = 4
@@ -55,15 +54,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 def load_problems(args: argparse.Namespace) -> list[Problem]:
     """Return the problems to audit. Raises UserError."""
-    if (args.problems is None) == (args.source is None):
-        raise UserError("give one of --problems FILE and --source NAME")
-    if args.problems is not None:
-        source = load_source("jsonl", {"path": str(args.problems)}, args.seed)
-    else:
-        options: dict[str, Any] = parse_overrides(args.option)
-        if args.source == "table_pipelines" and args.count:
-            options = {"count": args.count, **options}
-        source = load_source(args.source, options, args.seed)
+    options: dict[str, Any] = parse_overrides(args.option)
+    if args.source == "table_pipelines" and args.count:
+        options = {"count": args.count, **options}
+    source = chosen_source(args.problems, args.source, options, args.seed)
     return list(islice(source.load(), args.problems_limit or args.count))
 
 

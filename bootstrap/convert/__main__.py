@@ -28,7 +28,7 @@ from bootstrap.errors import UserError
 from bootstrap.programs import run_program
 from bootstrap.records import Problem
 from bootstrap.run_store import RunStore
-from bootstrap.sources import load_source
+from bootstrap.sources import chosen_source
 
 ENGINES = {"gpt": "openai", "claude": "anthropic", "local": "transformers", "vllm": "vllm", "scripted": "scripted"}
 LEVELS = {"easy": (0, 1), "medium": (2, 2), "hard": (3, 99)}
@@ -62,12 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def load_problems(args: argparse.Namespace) -> list[Problem]:
     """Return the problems asked for. Raises UserError."""
-    if (args.problems is None) == (args.source is None):
-        raise UserError("give one of --problems FILE and --source NAME")
-    if args.problems is not None:
-        source = load_source("jsonl", {"path": str(args.problems)}, args.seed)
-    else:
-        source = load_source(args.source, parse_overrides(args.option), args.seed)
+    source = chosen_source(args.problems, args.source, parse_overrides(args.option), args.seed)
     low, high = difficulties(args.difficulty)
     found = list(islice((p for p in source.load() if low <= p.difficulty <= high), args.max_files))
     if not found:

@@ -6,12 +6,13 @@ target language decides: of the proposals for a problem the first is kept that p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, cast
 
 from bootstrap.convert.attempts import Attempt, Converted, task_digest
 from bootstrap.convert.base import Conversion, Schema, UnsupportedSqlError
 from bootstrap.records import Problem
+from interpreters.base import Table
 from interpreters.checking import CheckerPool
 
 SOURCES = ("duckdb", "postgres", "sqlite")
@@ -20,9 +21,8 @@ DIALECTS = ("duckdb", "postgres")
 EXPRESSIONS = ("ibis", "polars")
 
 
-def schema_of(problem: Problem) -> Schema:
-    """Return the tables of a problem's first test, which are those of all its tests."""
-    return {name: {c.name: c.type for c in table.columns} for name, table in problem.tests[0].tables.items()}
+def schema_of(tables: Mapping[str, Table]) -> Schema:
+    return {name: {column.name: column.type for column in table.columns} for name, table in tables.items()}
 
 
 def propose(problem: Problem, language: str) -> list[Conversion]:
@@ -32,11 +32,12 @@ def propose(problem: Problem, language: str) -> list[Conversion]:
         raise UnsupportedSqlError(f"no rules lead to {language}")
     if problem.kind != "table" or not sources:
         raise UnsupportedSqlError(f"no reference in {', '.join(SOURCES)}")
+    schema = schema_of(problem.tests[0].tables)
     found: dict[str, Conversion] = {}
     reasons: list[str] = []
     for source in sources:
         try:
-            for one in _convert(problem.references[source], source, language, schema_of(problem)):
+            for one in convert_sql(problem.references[source], source, language, schema):
                 found.setdefault(one.code, Conversion(one.code, f"{source}: {one.rule}"))
         except UnsupportedSqlError as error:
             reasons.append(str(error))
@@ -45,7 +46,8 @@ def propose(problem: Problem, language: str) -> list[Conversion]:
     return list(found.values())
 
 
-def _convert(sql: str, source: str, language: str, schema: Schema) -> list[Conversion]:
+def convert_sql(sql: str, source: str, language: str, schema: Schema) -> list[Conversion]:
+    """Return proposals, the best guess first. Raises UnsupportedSqlError."""
     # Imported here: sqlglot takes a while, and the programs that only name these routes do not need it.
     if language in DIALECTS:
         from bootstrap.convert.dialects import convert_dialect

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -47,3 +48,10 @@ def load_source(name: str, options: Mapping[str, Any], seed: int) -> ProblemSour
         first = e.errors()[0]
         raise UserError(f"source.options.{'.'.join(map(str, first['loc']))}: {first['msg']}") from e
     return source
+
+
+def chosen_source(problems: Path | None, name: str | None, options: Mapping[str, Any], seed: int) -> ProblemSource:
+    """Return what a program's --problems or --source names. Raises UserError unless exactly one of them is given."""
+    if (problems is None) == (name is None):
+        raise UserError("give one of --problems FILE and --source NAME")
+    return load_source("jsonl", {"path": str(problems)}, seed) if problems else load_source(str(name), options, seed)
