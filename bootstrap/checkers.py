@@ -1,11 +1,13 @@
-"""The checkers of a run's target language."""
+"""The checkers of a run's target languages."""
 
 from __future__ import annotations
 
 import os
+from concurrent.futures import Future
 
 from bootstrap.config import RunConfig
-from interpreters.base import Limits
+from bootstrap.records import Problem
+from interpreters.base import Limits, Verdict
 from interpreters.checking import CheckerPool
 
 
@@ -13,7 +15,26 @@ def limits_of(config: RunConfig) -> Limits:
     return Limits(seconds=config.checking.seconds, memory_mb=config.checking.memory_mb)
 
 
-def open_pool(config: RunConfig) -> CheckerPool:
-    """Return the checkers of the target language, as the configuration sizes them."""
+def open_pool(config: RunConfig, target: str | None = None) -> CheckerPool:
+    """Return the checkers of one target language (the first one), as the configuration sizes them."""
     workers = config.checking.workers or os.cpu_count() or 1
-    return CheckerPool(config.target, workers, limits_of(config), config.checking.sandbox)
+    return CheckerPool(target or config.target, workers, limits_of(config), config.checking.sandbox)
+
+
+class Checkers:
+    """A pool for each target language of a run; each checks the problems that are to be solved in it."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self._first = config.target
+        self._pools = {target: open_pool(config, target) for target in config.targets}
+
+    def submit(self, code: str, problem: Problem) -> Future[Verdict]:
+        """Return a future of the verdict, see CheckerPool.submit."""
+        return self._pools[problem.target or self._first].submit(code, problem.tests)
+
+    def __enter__(self) -> Checkers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for pool in self._pools.values():
+            pool.close()

@@ -135,11 +135,16 @@ def refuse_changes(changed: Mapping[str, tuple[Any, Any]], store: RunStore) -> N
 def check_machine(config: RunConfig) -> tuple[str, str]:
     """Return the target's language and the sandbox's line; raise before anything is written when the run cannot work
     here."""
-    with load_interpreter(config.target, config.checking.sandbox) as interpreter:
-        reason = interpreter.available()
-        if reason:
-            raise UserError(f"the interpreter {config.target} is not available: {reason}")
-        found = interpreter.language, interpreter.sandbox()
+    lines = []
+    for target in config.targets:
+        with load_interpreter(target, config.checking.sandbox) as interpreter:
+            reason = interpreter.available()
+            if reason:
+                raise UserError(f"the interpreter {target} is not available: {reason}")
+            lines.append((interpreter.language, interpreter.sandbox()))
+    if len({language for language, _ in lines}) != len(lines):
+        raise UserError(f"other_targets: {', '.join(config.targets)} are two interpreters of one language: keep one")
+    found = " and ".join(language for language, _ in lines), min((line for _, line in lines), key=sandbox_rank)
     check_engine_name(config.engine.name)
     load_source(config.source.name, config.source.options, config.seed)  # refuses unknown names
     require_tasks(config.dataset.tasks)
@@ -185,7 +190,7 @@ def start_folder(store: RunStore, config: RunConfig, language: str, sandbox: str
     """Write what a run's folder says of itself; `created` and the first commit are kept when it is resumed."""
     now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
     row = {
-        "format": FORMAT, "run": store.name, "target": config.target, "language": language,
+        "format": FORMAT, "run": store.name, "target": " and ".join(config.targets), "language": language,
         "base_model": config.base_model or "from scratch", "created": now,
         "versions": versions(), "git_commit": git_commit(), "sandbox": sandbox,
         "settings": config.model_dump(mode="json"),
@@ -196,6 +201,12 @@ def start_folder(store: RunStore, config: RunConfig, language: str, sandbox: str
         row |= {key: value for key, value in store.run_row().items() if key in ("created", "git_commit")}
     store.write_run(row)
     store.write_config(config.model_dump(mode="json"))
+
+
+def sandbox_rank(line: str) -> int:
+    """Return the level that a sandbox's line names, -1 where it names none: the weakest speaks for the run."""
+    level = level_of(line)
+    return -1 if level is None else level
 
 
 def warn_of_lower_sandbox(before: str, now: str) -> None:
@@ -230,14 +241,14 @@ def run(args: argparse.Namespace, store: RunStore) -> None:
         for path in store.move_aside(args.resume_iteration):
             log.info("moved aside: %s", path)
     start_folder(store, config, language, sandbox)
-    log.info("run %s, target %s, %s", store.root, config.target, sandbox)
+    log.info("run %s, target %s, %s", store.root, " and ".join(config.targets), sandbox)
     if store.stage(store.final, "REPORT") is not None:
         log.info("this run has ended already; it goes on only if --max-iterations or --target-problems is raised")
     settings = {**config.model_dump(mode="json"), "sandbox": sandbox}
     tracker = Tracker(store.root, store.name, settings, config.wandb.mode, config.wandb.project)
     screen = Screen()
     try:
-        with Loop(store, config, language, screen, tracker) as loop:
+        with Loop(store, config, screen, tracker) as loop:
             reason = loop.run()
     finally:
         tracker.close()

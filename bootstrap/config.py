@@ -70,6 +70,9 @@ class PromptConfig(Section):
     """plain: the statement alone, answer is bare code. instruct: task, tables and rules, answer in a fenced block."""
     chat: bool = False
     """Send the prompt as a chat message through the tokenizer's chat template."""
+    reference: bool = True
+    """Carry the short reference of the target language, where there is one (bootstrap.prompt_references), in instruct
+    prompts."""
 
 
 class TeacherConfig(Section):
@@ -89,6 +92,15 @@ class ConvertConfig(Section):
     """Translate references between languages, where rules exist: SQL to DuckDB, PostgreSQL, Ibis and Polars."""
     teacher: TeacherConfig | None = None
     """Then ask this model, problem after problem, until there are seeds enough; null: nobody is asked."""
+
+
+class SharingConfig(Section):
+    """What a solution in one target language does for the same problem in the others, in runs with `other_targets`."""
+
+    hints: bool = False
+    """Show a model that tries an unsolved problem the shortest solution of it in another target language."""
+    replay: bool = False
+    """Train, for problems solved in two target languages, on the prompt with such a hint too."""
 
 
 class SamplingConfig(Section):
@@ -199,6 +211,9 @@ class WandbConfig(Section):
 class RunConfig(Section):
     target: str
     """Interpreter of the target language, a name in `interpreters.INTERPRETERS`."""
+    other_targets: tuple[str, ...] = ()
+    """Further interpreters: each problem is to be solved for every one of them, in one run by one model."""
+    sharing: SharingConfig = SharingConfig()
     base_model: str | None = None
     """Path or hub name of the model to start from; or give `from_scratch`."""
     from_scratch: FromScratch | None = None
@@ -227,6 +242,18 @@ class RunConfig(Section):
     def _one_base_model(self) -> RunConfig:
         if (self.base_model is None) == (self.from_scratch is None):
             raise ValueError("give exactly one of base_model (path or hub name) and from_scratch")
+        return self
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return (self.target, *self.other_targets)
+
+    @model_validator(mode="after")
+    def _different_targets(self) -> RunConfig:
+        if len(set(self.targets)) != len(self.targets):
+            raise ValueError(f"target and other_targets name an interpreter twice: {', '.join(self.targets)}")
+        if not self.other_targets and (self.sharing.hints or self.sharing.replay):
+            raise ValueError("sharing.hints and sharing.replay need other_targets: there is one target language only")
         return self
 
     @model_validator(mode="after")

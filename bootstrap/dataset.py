@@ -9,14 +9,18 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bootstrap.config import RunConfig
-from bootstrap.prompts import as_messages
-from bootstrap.records import Candidate, Problem
+from bootstrap.prompts import as_messages, render_answer, render_prompt
+from bootstrap.records import Candidate, Hint, Problem
+from bootstrap.targets import hints_for, language_of
 from bootstrap.tasks import TaskRow, task_rows
+
+WITH_HINT = "statement_and_hint_to_code"
+"""The task of rows whose prompt shows a solution in another target language."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,19 @@ def normalise(code: str, language: str) -> str:
             return ast.dump(ast.parse(code.strip()))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return code.strip()
+    if language == "q":  # where a space and the case of a letter count
+        return "\n".join(line.rstrip() for line in code.strip().splitlines())
     strings = re.split(r"('(?:[^']|'')*')", code.strip().rstrip(";").rstrip())
     return "".join(part if i % 2 else re.sub(r"\s+", " ", part).lower() for i, part in enumerate(strings))
+
+
+def seed_solutions(problems: Mapping[str, Problem], seeds: Sequence[str], config: RunConfig) -> list[Solution]:
+    """Return the given solutions, which admission has run."""
+    given = [problems[problem_id] for problem_id in seeds]
+    return [
+        Solution(one.problem_id, one.references[language_of(one, config)], 0, tests_passed=len(one.tests))
+        for one in given
+    ]
 
 
 def passing_solutions(candidates: Iterable[Candidate], problems: Mapping[str, Problem]) -> list[Solution]:
@@ -71,11 +86,13 @@ def preference(solution: Solution) -> tuple[bool, int, str, int, int]:
     return (solution.iteration > 0, len(solution.code), solution.code, solution.iteration, solution.seed)
 
 
-def choose(solutions: Sequence[Solution], keep_per_problem: int, language: str) -> tuple[list[Solution], int]:
-    """Return the solutions kept, by problem, and how many were distinct."""
+def choose(
+    solutions: Sequence[Solution], keep_per_problem: int, language: Callable[[Solution], str]
+) -> tuple[list[Solution], int]:
+    """Return the solutions kept, by problem, and how many were distinct; `language` says what each is written in."""
     by_problem: dict[str, dict[str, Solution]] = defaultdict(dict)
     for solution in sorted(solutions, key=preference):  # of equals the first stays, whatever their order was
-        by_problem[solution.problem_id].setdefault(normalise(solution.code, language), solution)
+        by_problem[solution.problem_id].setdefault(normalise(solution.code, language(solution)), solution)
     kept = [s for pid in sorted(by_problem) for s in list(by_problem[pid].values())[:keep_per_problem]]
     return kept, sum(len(found) for found in by_problem.values())
 
@@ -89,11 +106,14 @@ def refuse_held_out(solutions: Iterable[Solution], split: Mapping[str, Any]) -> 
 
 
 def training_rows(
-    solution: Solution, problem: Problem, config: RunConfig, language: str
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Return the rows of a solution, one or more per task: prompt, completion and provenance."""
-    tasks, prompt = config.dataset.tasks, config.prompt
+    solution: Solution, problem: Problem, config: RunConfig, hint: Hint | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows of a solution, one or more per task, and one with the hint: prompt, completion, provenance."""
+    tasks, prompt, language = config.dataset.tasks, config.prompt, language_of(problem, config)
     pairs = [pair for task in tasks for pair in task_rows(problem, task, language, solution.code, prompt)]
+    if hint is not None:
+        shown, answer = render_prompt(problem, language, prompt, hint), render_answer(solution.code, language, prompt)
+        pairs.append(TaskRow(WITH_HINT, problem.problem_id, language, shown, answer))
     return [_row(solution, pair, prompt.chat) for pair in pairs]
 
 
@@ -116,19 +136,31 @@ def _row(solution: Solution, pair: TaskRow, chat: bool) -> dict[str, Any]:
     }
 
 
+def replayed_hints(kept: Sequence[Solution], problems: Mapping[str, Problem]) -> dict[str, Hint]:
+    """Return problem_id -> the hint for problems that are solved in two target languages."""
+    solved: dict[str, str] = {}
+    for solution in sorted(kept, key=lambda s: (len(s.code), s.code)):
+        solved.setdefault(solution.problem_id, solution.code)
+    return hints_for({problem_id: problems[problem_id] for problem_id in solved}, solved)
+
+
 def build_dataset(
     seeds: Sequence[Solution],
     candidates: Sequence[Candidate],
     problems: Mapping[str, Problem],
     split: Mapping[str, Any],
     config: RunConfig,
-    language: str,
 ) -> tuple[list[dict[str, Any]], DatasetStats]:
     """Return the training rows and their counts."""
     solutions = [*seeds, *passing_solutions(candidates, problems)]
     refuse_held_out(solutions, split)
-    kept, distinct = choose(solutions, config.dataset.keep_per_problem, language)
-    rows = [row for s in kept for row in training_rows(s, problems[s.problem_id], config, language)]
+    kept, distinct = choose(
+        solutions, config.dataset.keep_per_problem, lambda s: language_of(problems[s.problem_id], config)
+    )
+    hints = replayed_hints(kept, problems) if config.sharing.replay else {}
+    rows = [
+        row for s in kept for row in training_rows(s, problems[s.problem_id], config, hints.get(s.problem_id))
+    ]  # fmt: skip
     by_iteration: dict[str, int] = defaultdict(int)
     for solution in sorted(kept, key=lambda s: s.iteration):
         by_iteration[str(solution.iteration)] += 1

@@ -21,10 +21,10 @@ from typing import Any, Self
 from bootstrap.children import ChildRunner, Command
 from bootstrap.commands import Commands
 from bootstrap.config import RunConfig
-from bootstrap.dataset import build_dataset
+from bootstrap.dataset import build_dataset, seed_solutions
 from bootstrap.files import read_json, write_json, write_jsonl
 from bootstrap.models import base_model, best_before, has_twin, past, trains
-from bootstrap.prepare import add_converted, prepare, seed_solutions
+from bootstrap.prepare import add_converted, prepare
 from bootstrap.progression import best_of, stop_reason
 from bootstrap.prompts import render_prompt
 from bootstrap.records import Problem
@@ -32,9 +32,13 @@ from bootstrap.run_store import RunStore
 from bootstrap.screen import Screen
 from bootstrap.solving import solved_before
 from bootstrap.summary import iteration_markdown, metrics_of
+from bootstrap.targets import language_of
 from bootstrap.tracking import Tracker
 
 Record = dict[str, Any]
+
+FILES = {"duckdb": (".sql", "-- "), "postgres": (".sql", "-- "), "q": (".q", "/ ")}
+"""Language -> ending and comment of the files for people; .py and # for the others."""
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +46,8 @@ log = logging.getLogger(__name__)
 class Loop:
     """One run, from where its folder says it is to its end. A context manager: leaving it ends every child."""
 
-    def __init__(self, store: RunStore, config: RunConfig, language: str, screen: Screen, tracker: Tracker) -> None:
-        self.store, self.config, self.language = store, config, language
+    def __init__(self, store: RunStore, config: RunConfig, screen: Screen, tracker: Tracker) -> None:
+        self.store, self.config = store, config
         self.screen, self.tracker = screen, tracker
         self.commands = Commands(store, config, store.new_attempt())
         self.children = ChildRunner(store.lock_descriptors)
@@ -83,11 +87,11 @@ class Loop:
             on_progress(0, 0, "making problems")
             if self.config.convert.teacher is None:
                 self.prestart(self.base_commands())
-            record = prepare(self.store, self.config, self.language, on_progress)
+            record = prepare(self.store, self.config, on_progress)
         if self.config.convert.teacher is None or len(self.store.split()["seeds"]) >= self.config.split.seeds:
             return record
         self.children_of("iteration 0", [self.commands.convert()], then=self.base_commands())
-        return {**record, **add_converted(self.store, self.config, self.language)}
+        return {**record, **add_converted(self.store, self.config)}
 
     def base_commands(self) -> list[Command]:
         """Return the programs between CONVERT and the first evaluation, as far as the configuration has them."""
@@ -108,8 +112,8 @@ class Loop:
             write_json(self.base_spec, self.config.from_scratch.model_dump(mode="json"))
             split = self.store.split()
             train = [self.problems[pid] for pid in split["train"]]
-            texts = [render_prompt(p, self.language, self.config.prompt) for p in train]
-            texts += [s.code for s in seed_solutions(self.problems, split["seeds"], self.language)]
+            texts = [render_prompt(p, language_of(p, self.config), self.config.prompt) for p in train]
+            texts += [s.code for s in seed_solutions(self.problems, split["seeds"], self.config)]
             write_jsonl(self.base_corpus, ({"text": text} for text in texts))
             shutil.rmtree(self.store.base_model, ignore_errors=True)
             now, *later = self.base_commands()
@@ -141,17 +145,17 @@ class Loop:
         """Write one file per solved problem, for people; the loop itself reads the candidates."""
         folder = self.store.solved_folder(number)
         folder.mkdir(parents=True, exist_ok=True)
-        suffix = ".sql" if "sql" in self.config.target else ".py"
-        comment = "-- " if suffix == ".sql" else "# "
         for problem_id, code in solved.items():
-            text = f"{comment}{self.problems[problem_id].statement}\n{code}\n"
+            problem = self.problems[problem_id]
+            suffix, comment = FILES.get(language_of(problem, self.config), (".py", "# "))
+            text = f"{comment}{problem.statement}\n{code}\n"
             (folder / f"{problem_id}{suffix}").write_text(text, encoding="utf-8", errors="surrogatepass")
 
     def build(self, number: int) -> Record:
         split = self.store.split()
-        seeds = seed_solutions(self.problems, split["seeds"], self.language)
+        seeds = seed_solutions(self.problems, split["seeds"], self.config)
         candidates = [c for i in range(1, number + 1) for c in self.store.candidates(i)]
-        rows, stats = build_dataset(seeds, candidates, self.problems, split, self.config, self.language)
+        rows, stats = build_dataset(seeds, candidates, self.problems, split, self.config)
         write_jsonl(self.store.train_file(number), rows)
         write_json(self.store.dataset_stats_file(number), asdict(stats))
         return {"train_rows": len(rows), **asdict(stats)}

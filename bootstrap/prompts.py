@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from bootstrap.config import PromptConfig
-from bootstrap.records import Problem
+from bootstrap.prompt_references import REFERENCES
+from bootstrap.records import Hint, Problem
 from interpreters.base import Table
 
 Message = dict[str, str]
@@ -29,13 +30,34 @@ RULES = {
         "Write one function with the given name and parameters, and import what it needs from the standard library.",
         "python",
     ),
+    "q": (
+        "q (kdb+)",
+        "Write a q script. For a function, set the given name to a lambda with the given parameters; over tables, "
+        "which are there as globals, let the last line be an expression that gives the resulting table.",
+        "q",
+    ),
 }
 """Language -> name in prompts, the rule for answers, name of the fenced block."""
+
+NOTES = {
+    "q": {
+        "table": "Columns of text are symbols here, and integers are longs; what is missing is the null of its type.",
+        "function": (
+            "Text is a list of chars here, a list of text a general list; integers are longs, None is (::), and a dict "
+            "with text as keys has a list of such strings as keys."
+        ),
+    }
+}  # fmt: skip
+"""Language -> kind of problem -> how the inputs look in that language, where their types do not tell."""
 
 FENCE = re.compile(r"```[ \t]*([\w+-]*)[ \t]*\r?\n(.*?)(?:^[ \t]*```|```[ \t]*\r?$|\Z)", re.DOTALL | re.MULTILINE)
 """A fenced block, its name and its text: it ends at a fence that starts or ends a line, so that one inside a string
 ends nothing."""
-NAMES = {"python": ("python", "py", "python3"), "sql": ("sql", "duckdb", "postgresql", "postgres", "pgsql")}
+NAMES = {
+    "python": ("python", "py", "python3"),
+    "sql": ("sql", "duckdb", "postgresql", "postgres", "pgsql"),
+    "q": ("q", "kdb", "kdb+", "k", "q-kdb", "qkdb", "qlang", "kdbq"),
+}
 """Name of the block in RULES -> names that models give it."""
 
 
@@ -45,17 +67,37 @@ def describe_table(name: str, table: Table) -> str:
     return f"{name}({columns})"
 
 
-def render_prompt(problem: Problem, language: str, config: PromptConfig) -> str:
-    """Return the text that the model answers. Nothing of a hidden test is in it, beyond names and types of tables."""
+def render_prompt(problem: Problem, language: str, config: PromptConfig, hint: Hint | None = None) -> str:
+    """Return the text that the model answers. Nothing of a hidden test is in it, beyond names and types of tables.
+
+    In runs with several target languages the plain style names the language; the other style always does.
+    """
     if config.style == "plain":
-        return problem.statement + "\n"
+        shown = f"{hint.language}: {hint.code}\n" if hint else ""
+        return f"{shown}{f'{language}: ' if problem.target else ''}{problem.statement}\n"
     title, rule, fence = RULES[language]
     tables = "\n".join(describe_table(name, table) for name, table in problem.tests[0].tables.items())
     inputs = "Function and parameters" if problem.kind == "function" else "Tables"
+    note = f"{NOTES[language][problem.kind]}\n" if language in NOTES else ""
     return (
-        f"Solve the task in {title}. {rule}\nAnswer with one ```{fence} block.\n\n"
-        f"{inputs}:\n{tables}\n\nTask: {problem.statement}\n\n"
+        f"{reference_of(language, config)}Solve the task in {title}. {rule}\nAnswer with one ```{fence} block.\n\n"
+        f"{inputs}:\n{tables}\n{note}\nTask: {problem.statement}\n\n{_shown(hint)}"
     )
+
+
+def _shown(hint: Hint | None) -> str:
+    if hint is None:
+        return ""
+    title, _, fence = RULES[hint.language]
+    return f"A solution in {title}, which is another language:\n```{fence}\n{hint.code}\n```\n\n"
+
+
+def reference_of(language: str, config: PromptConfig) -> str:
+    """Return the short reference of a language as the first paragraph of a prompt, "" where none is wanted or known."""
+    if config.style == "plain" or not config.reference or language not in REFERENCES:
+        return ""
+    title, _, fence = RULES[language]
+    return f"{title} in short:\n```{fence}\n{REFERENCES[language]}\n```\n\n"
 
 
 def render_answer(code: str, language: str, config: PromptConfig) -> str:

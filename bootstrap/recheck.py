@@ -25,6 +25,7 @@ from bootstrap.files import append_jsonl, read_jsonl, write_jsonl
 from bootstrap.programs import run_program
 from bootstrap.records import Candidate, Problem, digest
 from bootstrap.run_store import RunStore
+from bootstrap.targets import language_named, languages_of, target_of
 from interpreters import load_interpreter
 from interpreters.base import Outcome, TestCase
 from interpreters.checking import CheckerPool
@@ -61,10 +62,10 @@ def code_of(candidate: Candidate) -> Code:
     return candidate.problem_id, digest(candidate.code)
 
 
-def checker_digest(version: str, config: RunConfig) -> str:
-    """Return what changes with the checker: its source, the engine, the limits."""
+def checker_digest(versions: Mapping[str, str], config: RunConfig) -> str:
+    """Return what changes with the checkers: their source, the engines, the limits."""
     source = "".join(path.read_text(encoding="utf-8") for path in sorted(CHECKER.rglob("*.py")))
-    return digest(source, config.target, version, str(limits_of(config)))
+    return digest(source, *versions, *versions.values(), str(limits_of(config)))
 
 
 class Recheck:
@@ -100,6 +101,10 @@ class Recheck:
         for candidate in self.chosen:
             distinct.setdefault(code_of(candidate), candidate)
         return [candidate for code, candidate in distinct.items() if code not in self.after]
+
+    def of_target(self, candidates: Iterable[Candidate], target: str, config: RunConfig) -> list[Candidate]:
+        """Return the candidates of problems that are to be solved for this interpreter."""
+        return [one for one in candidates if target_of(self.problems[one.problem_id], config) == target]
 
     def run(self, pool: CheckerPool, owed: Sequence[Candidate], progress: Progress) -> None:
         rows = []
@@ -171,7 +176,30 @@ def _listed(changes: Sequence[Change]) -> list[str]:
     return lines
 
 
-def recheck_run(store: RunStore, iteration: int | None, workers: int | None, sandbox: str | None) -> int:
+def judges_of(config: RunConfig, other: str | None) -> dict[str, str]:
+    """Return target -> the interpreter that judges it: itself, or the one of the same language that is given."""
+    judges = {target: target for target in config.targets}
+    if other is not None:
+        targets = [target for target in judges if language_named(target) == language_named(other)]
+        if not targets:
+            written = " and ".join(languages_of(config).values())
+            raise UserError(f"--interpreter {other} is for {language_named(other)}, but the run's codes are {written}")
+        judges[targets[0]] = other
+    return judges
+
+
+def version_of(interpreter: str, sandbox: Literal["required", "unsafe"]) -> str:
+    """Return the version of what judges. Raises UserError where it does not run here."""
+    with load_interpreter(interpreter, sandbox) as opened:
+        reason = opened.available()
+        if reason:
+            raise UserError(f"the interpreter {interpreter} is not available: {reason}")
+        return opened.version()
+
+
+def recheck_run(
+    store: RunStore, iteration: int | None, workers: int | None, sandbox: str | None, other: str | None = None
+) -> int:
     """Do what the command line says; return the exit status."""
     if not store.exists:
         raise UserError(f"--run-dir {store.root}: expected the folder of a run, found no config.resolved.json in it")
@@ -180,21 +208,20 @@ def recheck_run(store: RunStore, iteration: int | None, workers: int | None, san
     config = store.config()
     checking = config.checking.model_copy(update={key: value for key, value in given.items() if value is not None})
     config = config.model_copy(update={"checking": checking})
-    with load_interpreter(config.target, checking.sandbox) as interpreter:
-        reason = interpreter.available()
-        if reason:
-            raise UserError(f"the interpreter {config.target} is not available: {reason}")
-        version = interpreter.version()
-    recheck = Recheck(store, config, iteration, checker_digest(version, config))
+    judges = judges_of(config, other)
+    versions = {judge: version_of(judge, checking.sandbox) for judge in judges.values()}
+    recheck = Recheck(store, config, iteration, checker_digest(versions, config))
     owed = recheck.owed()
-    print(f"{len(recheck.chosen):,} candidates, {len(owed):,} codes to judge; {config.target} ({version})", flush=True)
-    if owed:
-        with open_pool(config) as pool:
-            progress = Progress(len(owed), sys.stderr)
-            try:
-                recheck.run(pool, owed, progress)
-            finally:
-                progress.end()
+    shown = ", ".join(f"{judge} ({version})" for judge, version in versions.items())
+    print(f"{len(recheck.chosen):,} candidates, {len(owed):,} codes to judge; {shown}", flush=True)
+    progress = Progress(len(owed), sys.stderr)
+    try:
+        for target, judge in judges.items():
+            if members := recheck.of_target(owed, target, config):
+                with open_pool(config, judge) as pool:
+                    recheck.run(pool, members, progress)
+    finally:
+        progress.end()
     print("\n".join(report(recheck)))
     return 1 if recheck.changes() else 0
 
@@ -204,6 +231,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--run-dir", type=Path, required=True, help="folder of the run")
     parser.add_argument("--iteration", type=int, help="only the candidates of this iteration")
     parser.add_argument("--workers", type=int, help="checks at once (default: as the run)")
+    parser.add_argument("--interpreter", metavar="NAME", help="judge by another interpreter of the same language")
     parser.add_argument("--sandbox", choices=["required", "unsafe"], help="default: as the run")
     args = parser.parse_args(argv)
     if args.workers is not None and args.workers < 1:
@@ -212,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     def work() -> None:
         nonlocal status
-        status = recheck_run(RunStore(args.run_dir), args.iteration, args.workers, args.sandbox)
+        status = recheck_run(RunStore(args.run_dir), args.iteration, args.workers, args.sandbox, args.interpreter)
 
     run_program(work)
     sys.exit(status)

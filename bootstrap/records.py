@@ -23,7 +23,8 @@ def digest(*parts: str) -> str:
 class Problem:
     """A statement with tests. `references` maps a language to a solution that is right by construction.
 
-    `family` is the unit of splitting: problems of one family are all in train, all in dev or all in test.
+    `family` is the unit of splitting: problems of one family are all in train, all in dev or all in test. `target`
+    names the interpreter for which it is to be solved, in runs with several of them; empty: the run's only one.
     """
 
     problem_id: str
@@ -35,15 +36,24 @@ class Problem:
     licence: str = "Apache-2.0"
     difficulty: int = 0  # number of steps, where the source knows it
     references: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        row = {k: v for k, v in self.__dict__.items() if k != "tests"}
+        row = {k: v for k, v in self.__dict__.items() if k != "tests" and (k, v) != ("target", "")}
         return {"format": PROBLEM_FORMAT, **row, "tests": [test_case_to_json(test) for test in self.tests]}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Problem:
         fields = {k: v for k, v in row.items() if k not in ("format", "tests")}
         return cls(**fields, tests=tuple(test_case_from_json(test) for test in row["tests"]))
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A solution of the same problem in another language, which a prompt may show."""
+
+    language: str
+    code: str
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bootstrap.checkers import open_pool
+from bootstrap.checkers import Checkers
 from bootstrap.config import RunConfig
 from bootstrap.engines import load_engine, preload_engine
 from bootstrap.files import write_json, write_jsonl
@@ -24,7 +24,6 @@ from bootstrap.records import Candidate, digest
 from bootstrap.run_store import RunStore
 from bootstrap.sampling import SampleAndCheck, VerdictCache
 from bootstrap.solving import correct_codes, plan_wave
-from interpreters import load_interpreter
 
 
 def choose_subset(train: Sequence[str], seeds: Sequence[str], size: int) -> list[str]:
@@ -63,11 +62,10 @@ def sample_only(store: RunStore, config: RunConfig, iterations: int) -> None:
     first = [c for c in loop if c.iteration == 1]
     cache = VerdictCache()
     cache.add(loop)
-    with open_pool(config) as pool:
+    with Checkers(config) as checkers:
         engine = load_engine(model_of(store, config, 0), engine_config(store, config), config.prompt)
         try:
-            language = load_interpreter(config.target).language
-            sampler = SampleAndCheck(store.problems(members), engine, pool, config, language, 0, cache)
+            sampler = SampleAndCheck(store.problems(members), engine, checkers, config, 0, cache)
             control = run_control(sampler, subset, first, iterations)
         finally:
             engine.close()

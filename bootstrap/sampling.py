@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from bootstrap.checkers import Checkers
 from bootstrap.config import RunConfig
 from bootstrap.engines.base import Completion, Decoding, Engine, Request
 from bootstrap.prompts import extract_code, render_prompt
-from bootstrap.records import Candidate, Problem, digest
+from bootstrap.records import Candidate, Hint, Problem, digest
+from bootstrap.targets import language_of
 from interpreters.base import Outcome, Verdict
-from interpreters.checking import CheckerPool
 
 IN_FLIGHT = 6
 """Batches whose completions may wait for verdicts."""
@@ -96,15 +97,15 @@ class _Open:
 
 @dataclass
 class SampleAndCheck:
-    """Everything that stays the same over the batches of a stage."""
+    """Everything that stays the same over the batches of a stage. `hints`: problem_id -> what its prompt shows too."""
 
     problems: Mapping[str, Problem]
     engine: Engine
-    pool: CheckerPool
+    checkers: Checkers
     config: RunConfig
-    language: str
     iteration: int
     cache: VerdictCache = field(default_factory=VerdictCache)
+    hints: Mapping[str, Hint] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
 
     def run(self, batches: Iterable[Batch], on_sample: Callable[[int], None]) -> Iterator[list[Candidate]]:
@@ -130,14 +131,18 @@ class SampleAndCheck:
         )
         opened = _Open(batch)
         for completion in self.engine.generate(requests, decoding):
-            code = extract_code(completion.text, self.language)
+            code = extract_code(completion.text, self._language(completion.problem_id))
             opened.completions.append((completion, code))
             self._submit(opened, completion.problem_id, code)
             on_sample(1)
         return opened
 
     def _prompt(self, problem_id: str) -> str:
-        return render_prompt(self.problems[problem_id], self.language, self.config.prompt)
+        problem, hint = self.problems[problem_id], self.hints.get(problem_id)
+        return render_prompt(problem, self._language(problem_id), self.config.prompt, hint)
+
+    def _language(self, problem_id: str) -> str:
+        return language_of(self.problems[problem_id], self.config)
 
     def _submit(self, opened: _Open, problem_id: str, code: str) -> None:
         key = (problem_id, code)
@@ -146,7 +151,7 @@ class SampleAndCheck:
         known = self.cache.get(problem_id, code)
         if known is None:
             self.clock.checks += 1
-        opened.verdicts[key] = known or self.pool.submit(code, self.problems[problem_id].tests)
+        opened.verdicts[key] = known or self.checkers.submit(code, self.problems[problem_id])
 
     @staticmethod
     def _settled(opened: _Open) -> bool:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bootstrap.checkers import open_pool
+from bootstrap.checkers import Checkers
 from bootstrap.config import RunConfig
 from bootstrap.engines import load_engine, preload_engine
 from bootstrap.files import write_json
@@ -23,8 +23,7 @@ from bootstrap.progress import ProgressLines
 from bootstrap.records import Candidate, Problem
 from bootstrap.run_store import RunStore
 from bootstrap.sampling import SampleAndCheck, VerdictCache
-from bootstrap.solving import correct_codes, keep_complete, outcomes, plan_wave, unsolved_before
-from interpreters import load_interpreter
+from bootstrap.solving import correct_codes, hints_before, keep_complete, outcomes, plan_wave, unsolved_before
 
 
 def recorded_so_far(
@@ -45,7 +44,7 @@ def solve(
     """Run the waves of one iteration; `problems` are the train problems, where they have been read already."""
     started = time.monotonic()
     model = model or model_of(store, config, best_before(store, iteration))
-    with open_pool(config) as pool:  # first: its processes start while the model loads
+    with Checkers(config) as checkers:  # first: its processes start while the model loads
         unsolved = unsolved_before(store, iteration)
         problems = problems or store.problems(set(unsolved))
         recorded = recorded_so_far(store, config, iteration, problems, unsolved)
@@ -54,8 +53,8 @@ def solve(
             cache.add(store.candidates(earlier))
         cache.add(recorded)
         engine = load_engine(model, engine_config(store, config), config.prompt)
-        language = load_interpreter(config.target).language
-        sampler = SampleAndCheck(problems, engine, pool, config, language, iteration, cache)
+        hints = hints_before(store, iteration, config)
+        sampler = SampleAndCheck(problems, engine, checkers, config, iteration, cache, hints)
         loaded = time.monotonic()
         try:
             recorded = run_waves(store, sampler, unsolved, recorded)

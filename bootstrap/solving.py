@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from bootstrap.config import RunConfig
-from bootstrap.records import Candidate, Problem
+from bootstrap.records import Candidate, Hint, Problem
 from bootstrap.run_store import RunStore
 from bootstrap.sampling import Batch, plan_batches
+from bootstrap.targets import hints_for, language_of
 
 
 def correct_codes(candidates: Iterable[Candidate]) -> dict[str, set[str]]:
@@ -85,3 +86,22 @@ def solved_before(store: RunStore, iteration: int) -> set[str]:
 def unsolved_before(store: RunStore, iteration: int) -> list[str]:
     solved = solved_before(store, iteration)
     return [pid for pid in store.split()["train"] if pid not in solved]
+
+
+def hints_before(store: RunStore, iteration: int, config: RunConfig) -> dict[str, Hint]:
+    """Return the hints that prompts of an iteration show: what was solved before it, in another target language."""
+    if not config.sharing.hints:
+        return {}
+    problems = store.problems(set(store.split()["train"]))
+    return hints_for(problems, shortest_solutions(store, range(1, iteration), problems, config))
+
+
+def shortest_solutions(
+    store: RunStore, iterations: Iterable[int], problems: Mapping[str, Problem], config: RunConfig
+) -> dict[str, str]:
+    """Return problem_id -> its shortest verified solution: given as a seed, or made in these iterations."""
+    found = {pid: {problems[pid].references[language_of(problems[pid], config)]} for pid in store.split()["seeds"]}
+    for iteration in iterations:
+        for problem_id, codes in correct_codes(store.candidates(iteration)).items():
+            found.setdefault(problem_id, set()).update(codes)
+    return {problem_id: min(codes, key=lambda code: (len(code), code)) for problem_id, codes in found.items()}

@@ -71,7 +71,7 @@ def iteration_markdown(
     lines = [
         f"# {store.name}, iteration {number}",
         "",
-        f"- target: {config.target}; training started from iteration {metadata.get('parent')}",
+        f"- target: {' and '.join(config.targets)}; training started from iteration {metadata.get('parent')}",
         f"- held-out pass@1 (dev, {evaluate['dev']['n']} problems): {evaluate['dev']['pass_at_1']:.1%} "
         f"(95 % interval {low:.1%} to {high:.1%})" + (", the best so far" if evaluate["best_so_far"] else ""),
     ]

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bootstrap.checkers import open_pool
+from bootstrap.checkers import Checkers
 from bootstrap.config import RunConfig, load_config
 from bootstrap.engines import load_engine
 from bootstrap.engines.base import Decoding, Engine, Request
@@ -180,12 +180,12 @@ def timed(work: Callable[[], int]) -> Pass:
 
 def measure(work: Workload, rounds: int) -> dict[str, list[Pass]]:
     """Return the passes of each side; one round before them warms up."""
-    with open_pool(work.config) as pool:
+    with Checkers(work.config) as checkers:
         engine = load_engine(work.model, work.config.engine, work.config.prompt)  # sets the threads of all sides
         bare = BareGenerate(work)
 
         def with_checkers() -> int:
-            sampler = SampleAndCheck(work.problems, engine, pool, work.config, work.language, 0)
+            sampler = SampleAndCheck(work.problems, engine, checkers, work.config, 0)
             return sum(c.tokens for done in sampler.run(work.batches, lambda _: None) for c in done)
 
         sides: dict[str, Callable[[], int]] = {

@@ -27,7 +27,7 @@ from bootstrap.errors import UserError
 from bootstrap.files import read_json, read_jsonl, write_bytes_atomic
 from bootstrap.run_store import RunStore
 from eval.metrics import PassRate, ProblemScore
-from eval.paired import compare_by_difficulty, compare_on_test, compare_sampling
+from eval.paired import compare_by_difficulty, compare_by_target, compare_on_test, compare_sampling
 from eval.report_shape import (
     REPORT_FORMAT,
     RUNNING,
@@ -127,6 +127,7 @@ def build_report(files: RunFiles) -> FinalReport:
         controls=[*_seed_only(iterations, records), *sampling],
         test=compare_on_test(tests, best) if best is not None else None,
         by_difficulty=compare_by_difficulty(tests),
+        by_target=compare_by_target(tests, best) if best is not None else {},
         seconds_total=round(sum(seconds.values()), 1),
         seconds_by_stage=seconds,
         timing=_timing([*records.values(), files.final]),

@@ -26,6 +26,7 @@ class ProblemScore:
     correct: int
     first_passed: bool  # the first sample; the greedy one when n is 1
     difficulty: int = 0
+    target: str = ""  # where a run has several target languages
 
     def __post_init__(self) -> None:
         if not 0 <= self.correct <= self.n or self.n < 1:
@@ -40,6 +41,7 @@ class ProblemScore:
         return cls(
             problem_id=row["problem_id"], family=row["family"], n=row["n"], correct=row["correct"],
             first_passed=row["outcome"] == "PASSED", difficulty=row.get("difficulty", 0),
+            target=row.get("target", ""),
         )  # fmt: skip
 
 

@@ -138,6 +138,18 @@ def compare_on_test(tests: Mapping[str, Sequence[ProblemScore]], iteration: int)
     )
 
 
+def compare_by_target(tests: Mapping[str, Sequence[ProblemScore]], iteration: int) -> dict[str, TestReport]:
+    """Return the test's result for each target language by itself; empty where the run has one alone."""
+    targets = sorted({score.target for score in tests.get("base", ()) if score.target})
+    found = {}
+    for target in targets:
+        members = {model: [one for one in scores if one.target == target] for model, scores in tests.items()}
+        report = compare_on_test(members, iteration)
+        if report is not None:
+            found[target] = report
+    return found
+
+
 def compare_by_difficulty(tests: Mapping[str, Sequence[ProblemScore]]) -> list[DifficultyReport]:
     """Return test pass@1 of each model per difficulty, easiest first; empty while base or best has not been tested."""
     if not ("base" in tests and "best" in tests):

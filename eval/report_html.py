@@ -9,20 +9,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import heapq
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bootstrap.files import read_jsonl
+from bootstrap.visible_text import render_page
 from eval.final_report import RunFiles
 from eval.paired import SampleOnlyControl, TestReport
 from eval.report_shape import RUNNING, FinalReport, SeedOnlyControl
 
 PASSING, FAILING = 3, 1  # candidates shown per iteration: of PASSED, and of every other verdict
 CHANGES = {"won": 4, "lost": 2, "failed by both": 2}
-LONGEST = 4_000  # characters of one code or message
 
 COLOURS = {  # Okabe-Ito, with greys for the rare ones
     "PASSED": "#009e73", "WRONG_ANSWER": "#e69f00", "RUNTIME_ERROR": "#d55e00", "SYNTAX_ERROR": "#cc79a7",
@@ -43,9 +42,6 @@ document.querySelectorAll("button[data-show]").forEach(function (button) {
   });
 });
 """
-
-# C0 and C1 controls but tab and newline, zero-width and direction marks, line separators, lone surrogates.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
 
 ROUTE_WORDS = {"given": "given", "rules": "translated by rules", "teacher": "by a teacher model"}
@@ -98,20 +94,16 @@ class Bar:
 
 def render_report(report: FinalReport, files: RunFiles) -> str:
     """Return the page for a run, finished or not."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     from eval.curves import curves_svg
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=lambda value: visible(value) if type(value) is str else value,
-    )  # fmt: skip
     script_hash = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     ks = dict.fromkeys(k for row in report.iterations if row.dev for k in row.dev.pass_at_k if k != "1")
     statements = {row["problem_id"]: row["statement"] for row in read_jsonl(files.store.problems_file)}
     samples = [(row.iteration, _samples(files, row.iteration, statements)) for row in report.iterations]
-    page = environment.get_template("report.html.jinja").render(
+    return render_page(
+        Path(__file__).with_name("report.html.jinja"),
         report=report,
         run={"resume_command": None, "versions": {}, **files.run},
         sentences=headline_sentences(report),
@@ -129,7 +121,6 @@ def render_report(report: FinalReport, files: RunFiles) -> str:
         script=Markup(SCRIPT),
         script_hash=f"sha256-{script_hash}",
     )
-    return page + "\n"
 
 
 def headline_sentences(report: FinalReport) -> list[str]:
@@ -143,12 +134,6 @@ def headline_sentences(report: FinalReport) -> list[str]:
                 f"({_points(control.loop_solved_ci95)} %)."
             )
     return said
-
-
-def visible(text: str) -> str:
-    """Return the text with characters that hide, reorder or break off text written out, and bounded in length."""
-    shown = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} … ({len(shown) - LONGEST:,} more characters)"
 
 
 def _test_sentences(test: TestReport) -> list[str]:

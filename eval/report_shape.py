@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eval.metrics import PassRate
 from eval.paired import DifficultyReport, SampleOnlyControl, TestReport
@@ -106,4 +106,5 @@ class FinalReport:
     seconds_total: float
     seconds_by_stage: dict[str, float]
     timing: Timing
+    by_target: dict[str, TestReport] = field(default_factory=dict)  # for runs with several target languages
     audit: str | None = None  # what mutants of the references came to, in one line

@@ -273,7 +273,7 @@ def test_prepare_writes_the_audit_and_quarantines_by_it(tmp_path: Path) -> None:
                                 "split.seeds": 2, "source.name": "jsonl", "checking.workers": 1, "audit.mutants": 8,
                                 "source.options": {"path": str(problems)}})  # fmt: skip
     store = RunStore(tmp_path / "run")
-    record = prepare(store, config, "duckdb", lambda done, total, what: None)
+    record = prepare(store, config, lambda done, total, what: None)
     kept = store.problems()
     assert "survivors: " in store.split()["quarantined"]["hopeless"]
     assert len(kept["weak"].tests) > 1

@@ -32,7 +32,7 @@ def candidate(problem_id: str, code: str, outcome: Outcome = Outcome.PASSED, **f
 def build(candidates: list[Candidate], keep: int = 2, **overrides: Any) -> tuple[list[dict[str, Any]], DatasetStats]:
     config = configured(dataset={"keep_per_problem": keep}, **{"prompt": {"style": "plain"}, **overrides})
     seeds = [Solution(A, PROBLEMS[A].references["polars"], 0, tests_passed=4)]
-    return build_dataset(seeds, candidates, PROBLEMS, SPLIT, config, "polars")
+    return build_dataset(seeds, candidates, PROBLEMS, SPLIT, config)
 
 
 def codes(rows: list[dict[str, Any]], problem_id: str) -> list[str]:
@@ -139,5 +139,5 @@ def test_the_rows_do_not_depend_on_the_order_of_the_candidates() -> None:
 
 
 def test_problems_come_in_the_order_of_their_ids() -> None:
-    kept, _ = choose([Solution(pid, "df", 1) for pid in ("c", "a", "b")], 1, "polars")
+    kept, _ = choose([Solution(pid, "df", 1) for pid in ("c", "a", "b")], 1, lambda _: "polars")
     assert [solution.problem_id for solution in kept] == ["a", "b", "c"]

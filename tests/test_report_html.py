@@ -13,8 +13,9 @@ import pytest
 from test_final_report import HOSTILE, RunShape, make_run
 
 from bootstrap.run_store import RunStore
+from bootstrap.visible_text import LONGEST, visible
 from eval.final_report import RunFiles, build_report
-from eval.report_html import LONGEST, headline_sentences, render_report, visible
+from eval.report_html import headline_sentences, render_report
 
 SMALL = RunShape(train=60, held_out=30)
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support import pipeline_problems, wrong_code
 
+from bootstrap.checkers import Checkers
 from bootstrap.config import EngineConfig, PromptConfig, RunConfig
 from bootstrap.engines import load_engine
 from bootstrap.engines.base import Completion, Decoding, Request
@@ -20,8 +21,7 @@ from bootstrap.errors import EngineError, UserError
 from bootstrap.records import Candidate
 from bootstrap.sampling import Batch, SampleAndCheck, VerdictCache, plan_batches
 from bootstrap.solving import keep_complete, plan_wave, wave_members
-from interpreters.base import InterpreterError, Limits, Outcome
-from interpreters.checking import CheckerPool
+from interpreters.base import InterpreterError, Outcome
 
 PROBLEMS = {problem.problem_id: problem for problem in pipeline_problems(6)}
 IDS = tuple(PROBLEMS)
@@ -60,13 +60,17 @@ def answers(*codes: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[CheckerPool]:
-    with CheckerPool("polars_expr", 1, Limits(seconds=5.0)) as pool:
+def pool() -> Iterator[Checkers]:
+    with checkers(seconds=5.0) as pool:
         yield pool
 
 
-def sampler_of(folder: Path, pool: CheckerPool, rows: list[dict[str, Any]]) -> SampleAndCheck:
-    return SampleAndCheck(PROBLEMS, engine_of(folder, rows), pool, configured(), "polars", iteration=1)
+def checkers(**limits: Any) -> Checkers:
+    return Checkers(configured(checking={"workers": 1, **limits}))
+
+
+def sampler_of(folder: Path, pool: Checkers, rows: list[dict[str, Any]]) -> SampleAndCheck:
+    return SampleAndCheck(PROBLEMS, engine_of(folder, rows), pool, configured(), iteration=1)
 
 
 def run(sampler: SampleAndCheck, batches: list[Batch]) -> list[list[Candidate]]:
@@ -115,7 +119,7 @@ def test_a_problem_leaves_the_waves_with_enough_distinct_correct_solutions(enoug
 
 
 @pytest.fixture(scope="module")
-def two_waves(pool: CheckerPool, tmp_path_factory: pytest.TempPathFactory) -> list[Candidate]:
+def two_waves(pool: Checkers, tmp_path_factory: pytest.TempPathFactory) -> list[Candidate]:
     """Return the candidates of two whole waves: the first problem is solved in the first one."""
     rows = answers("df.head(0)", "df.nonsense()")
     rows.append({"problem_id": IDS[0], "completion": RIGHT[IDS[0]], "sample_index": 1})
@@ -147,7 +151,7 @@ def test_a_cut_off_recording_loses_exactly_the_batch_that_was_cut(two_waves: lis
 # -- checking -----------------------------------------------------------------------------------------------------
 
 
-def test_every_candidate_comes_back_judged_in_the_order_of_its_batch(pool: CheckerPool, tmp_path: Path) -> None:
+def test_every_candidate_comes_back_judged_in_the_order_of_its_batch(pool: Checkers, tmp_path: Path) -> None:
     rows = [{"problem_id": pid, "completion": code} for pid in IDS for code in (WRONG[pid], RIGHT[pid])]
     sampler, batches = sampler_of(tmp_path, pool, rows), plan()
     for batch, candidates in zip(batches, run(sampler, batches), strict=True):
@@ -158,7 +162,7 @@ def test_every_candidate_comes_back_judged_in_the_order_of_its_batch(pool: Check
         assert {(c.batch, c.seed, c.wave) for c in candidates} == {(batch.index, batch.seed, batch.wave)}
 
 
-def test_the_same_code_of_the_same_problem_is_checked_once(pool: CheckerPool, tmp_path: Path) -> None:
+def test_the_same_code_of_the_same_problem_is_checked_once(pool: Checkers, tmp_path: Path) -> None:
     sampler = sampler_of(tmp_path, pool, answers("df.head(0)", "```\ndf.head(0)\n```"))
     first = run(sampler, plan())
     assert (sampler.clock.samples, sampler.clock.checks) == (12, 6)  # the same code of six problems
@@ -167,7 +171,7 @@ def test_the_same_code_of_the_same_problem_is_checked_once(pool: CheckerPool, tm
     assert [[c.outcome for c in batch] for batch in second] == [[c.outcome for c in batch] for batch in first]
 
 
-def test_a_verdict_of_an_earlier_iteration_is_not_checked_again(pool: CheckerPool, tmp_path: Path) -> None:
+def test_a_verdict_of_an_earlier_iteration_is_not_checked_again(pool: Checkers, tmp_path: Path) -> None:
     sampler = sampler_of(tmp_path, pool, answers("df.head(0)", "df.head(0)"))
     sampler.cache.add([recorded(IDS[0], "df.head(0)", Outcome.WRONG_ANSWER)])
     run(sampler, plan())
@@ -184,7 +188,7 @@ def test_only_outcomes_that_come_again_are_remembered(outcome: Outcome) -> None:
 
 
 def test_a_timeout_is_checked_anew_in_the_next_batch(tmp_path: Path) -> None:
-    with CheckerPool("polars_expr", 1, Limits(seconds=0.3)) as pool:
+    with checkers(seconds=0.3) as pool:
         sampler = sampler_of(tmp_path, pool, answers(ENDLESS, ENDLESS))
         for wave in (0, 1):
             [candidates] = run(sampler, plan(IDS[:1], wave=wave))
@@ -194,17 +198,17 @@ def test_a_timeout_is_checked_anew_in_the_next_batch(tmp_path: Path) -> None:
 
 def test_an_interpreter_that_fails_is_an_error_and_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")  # what the interpreter's process is started with
-    with CheckerPool("polars_expr", 1, Limits()) as pool, pytest.raises(InterpreterError, match="does not start"):
+    with checkers() as pool, pytest.raises(InterpreterError, match="does not start"):
         run(sampler_of(tmp_path, pool, answers("df", "df")), plan())
 
 
-def test_an_engine_without_an_answer_stops_the_stage(pool: CheckerPool, tmp_path: Path) -> None:
+def test_an_engine_without_an_answer_stops_the_stage(pool: Checkers, tmp_path: Path) -> None:
     sampler = sampler_of(tmp_path, pool, answers("df"))
     with pytest.raises(EngineError, match=f"no completion 1 of problem {plan()[0].problem_ids[0]} for 'iteration 1'"):
         run(sampler, plan())
 
 
-def test_checking_runs_while_the_engine_samples(pool: CheckerPool, tmp_path: Path) -> None:
+def test_checking_runs_while_the_engine_samples(pool: Checkers, tmp_path: Path) -> None:
     """The first batch comes out before the last one has been asked for."""
     sampler, batches, asked = sampler_of(tmp_path, pool, answers("df.head(0)", "df.head(0)")), plan(), []
 
@@ -212,7 +216,7 @@ def test_checking_runs_while_the_engine_samples(pool: CheckerPool, tmp_path: Pat
         for batch in batches:
             asked.append(batch.index)
             yield batch
-            warm: Future[Any] = pool.submit("df", PROBLEMS[IDS[0]].tests)
+            warm: Future[Any] = pool.submit("df", PROBLEMS[IDS[0]])
             warm.result()  # the single worker has now checked what came before
 
     got = sampler.run(ask(), lambda count: None)

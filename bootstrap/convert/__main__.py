@@ -29,6 +29,7 @@ from bootstrap.programs import run_program
 from bootstrap.records import Problem
 from bootstrap.run_store import RunStore
 from bootstrap.sources import chosen_source
+from bootstrap.targets import conversion_folder, seeds_wanted, target_of
 
 ENGINES = {"gpt": "openai", "claude": "anthropic", "local": "transformers", "vllm": "vllm", "scripted": "scripted"}
 LEVELS = {"easy": (0, 1), "medium": (2, 2), "hard": (3, 99)}
@@ -96,17 +97,21 @@ def engine_of(args: argparse.Namespace) -> tuple[str, EngineConfig] | None:
 
 
 def for_run(store: RunStore) -> None:
-    """Ask the run's teacher for the seeds that it still lacks."""
+    """Ask the run's teacher for the seeds that it still lacks, in each of its target languages."""
     config, split = store.config(), store.split()
     if config.convert.teacher is None:
         raise UserError(f"{store.root} names no teacher in convert.teacher")
     asked, checking = config.convert.teacher, config.checking
-    wanted = config.split.seeds - len(split["seeds"])
-    plan = Plan(asked.retries, wanted, asked.max_new_tokens, config.sampling.top_p, config.seed)
-    teacher = (asked.model, asked.engine)
-    settings = Settings(config.target, False, teacher, plan, checking.workers, checking.sandbox, limits_of(config))
-    problems = store.problems(set(split["train"]) - set(split["seeds"]))
-    convert(store.conversion, settings, list(problems.values()))
+    problems, seeds = store.problems(set(split["train"])), set(split["seeds"])
+    for target, share in seeds_wanted(config).items():
+        members = [one for one in problems.values() if target_of(one, config) == target]
+        left = [one for one in members if one.problem_id not in seeds]
+        wanted = share - (len(members) - len(left))
+        plan = Plan(asked.retries, wanted, asked.max_new_tokens, config.sampling.top_p, config.seed)
+        teacher = (asked.model, asked.engine)
+        settings = Settings(target, False, teacher, plan, checking.workers, checking.sandbox, limits_of(config))
+        if wanted > 0:
+            convert(conversion_folder(store, config, target), settings, left)
 
 
 def work(args: argparse.Namespace) -> None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bootstrap.dataset import Solution, choose, passing_solutions
+from bootstrap.dataset import Solution, choose, passing_solutions, seed_solutions
 from bootstrap.errors import UserError
 from bootstrap.files import read_jsonl
 from bootstrap.records import Problem
 from bootstrap.run_store import RunStore
+from bootstrap.targets import language_of, target_of
 from interpreters import load_interpreter
 from interpreters.base import Limits, TestCase, Verdict
 from interpreters.checking import CheckerPool
@@ -53,26 +54,25 @@ def finished_of_run(store: RunStore, keep: int) -> Collection:
     if not store.exists:
         raise UserError(f"--run-dir {store.root}: expected the folder of a run, found no config.resolved.json in it")
     config = store.config()
-    language = load_interpreter(config.target).language
     problems, split = store.problems(), store.split()
+
+    def language(solution: Solution) -> str:
+        return language_of(problems[solution.problem_id], config)
+
     parts = {pid: part for part in ("train", "dev", "test") for pid in split[part]}
-    seeds = [
-        Solution(pid, problems[pid].references[language], 0, tests_passed=len(problems[pid].tests))
-        for pid in split["seeds"]
-        if language in problems[pid].references
-    ]
+    seeds = seed_solutions(problems, split["seeds"], config)
     numbers = [int(folder.name.split("_")[1]) for folder in store.iterations()]
     candidates = [candidate for number in numbers for candidate in store.candidates(number)]
     passing = passing_solutions(candidates, problems)
     kept, _ = choose([*seeds, *passing], keep, language)
-    proof = f"{config.target} in run {store.name}{_versions(store.run_row())}"
-    finished = [
-        Finished(
-            problems[one.problem_id], language, config.target, one.code, proof, parts.get(one.problem_id, "train"),
-            one.iteration, one.sampler, one.seed,
-        )
-        for one in kept
-    ]  # fmt: skip
+    made_by = f"in run {store.name}{_versions(store.run_row())}"
+    finished = []
+    for one in kept:
+        target = target_of(problems[one.problem_id], config)
+        finished.append(Finished(
+            problems[one.problem_id], language(one), target, one.code, f"{target} {made_by}",
+            parts.get(one.problem_id, "train"), one.iteration, one.sampler, one.seed,
+        ))  # fmt: skip
     left_out = {
         "candidates that did not pass": len(candidates) - len(passing),
         "passing, but the same as a shorter one or over --keep": len(seeds) + len(passing) - len(kept),
@@ -151,7 +151,7 @@ def finished_of_files(problems_file: Path, solutions_file: Path, judges: Judges,
             solutions.append(Solution(pid, row["code"], *given, tests_passed=len(problems[pid].tests)))
         else:
             left_out[f"solutions that fail: {verdict.outcome.value}"] += 1
-    kept, _ = choose(solutions, keep, language)
+    kept, _ = choose(solutions, keep, lambda _: language)
     left_out["passing, but the same as a shorter one or over --keep"] += len(solutions) - len(kept)
     finished = [
         Finished(
