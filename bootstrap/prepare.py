@@ -97,9 +97,9 @@ def require_seeds(seeds: Seeds, wanted: int) -> None:
         reasons = Counter(seeds.lost.values()).most_common(3)
         lost = "; ".join(f"{count} lost for {reason}" for reason, count in reasons)
         raise UserError(
-            f"split.seeds asks for {wanted} in {seeds.language}, but only {len(seeds.problems)} train problems have a "
-            f"solution in it ({dict(Counter(seeds.routes.values()))}{'; ' if lost else ''}{lost}): lower it, or name a "
-            "teacher in convert.teacher"
+            f"split.seeds asks for {wanted}, but only {len(seeds.problems)} train problems have a solution in "
+            f"{seeds.language} ({dict(Counter(seeds.routes.values()))}{'; ' if lost else ''}{lost}): lower it, or name "
+            "a teacher in convert.teacher"
         )
 
 
