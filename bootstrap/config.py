@@ -103,6 +103,21 @@ class SharingConfig(Section):
     """Train, for problems solved in two target languages, on the prompt with such a hint too."""
 
 
+class AdaptiveConfig(Section):
+    samples_per_problem: float = Field(16.0, gt=0)
+    """Samples of an iteration, per unsolved problem on average: the budget."""
+    first_wave: int = Field(4, ge=1)
+    """Samples of every unsolved problem before anything is known."""
+    step: int = Field(4, ge=1)
+    """A problem is given further samples in portions of so many."""
+    max_waves: int = Field(6, ge=2)
+    """After each wave the rest of the budget is planned anew; later waves share it equally."""
+    per_problem: int = Field(128, ge=1)
+    """No problem gets more samples than this in one iteration."""
+    stop_below: float = Field(0.0, ge=0)
+    """Stop when the most promising further samples are expected to solve fewer problems than this per 1,000 of them."""
+
+
 class SamplingConfig(Section):
     waves: tuple[int, ...] = (4, 4)
     """Samples per unsolved problem in each wave of an iteration; a solved problem leaves before the next wave."""
@@ -112,6 +127,8 @@ class SamplingConfig(Section):
     max_new_tokens: int = Field(512, ge=1)
     enough_correct: int = Field(1, ge=1)
     """A problem with so many distinct correct solutions in an iteration is left alone in its later waves."""
+    adaptive: AdaptiveConfig | None = None
+    """Spend samples where they are likely to solve something, in place of `waves` (see bootstrap.sample_budget)."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> SamplingConfig:
@@ -288,13 +305,14 @@ def _types(annotation: Any) -> list[type]:
     return [member for member in members if isinstance(member, type)]
 
 
-def explain(error: ValidationError, origin: str) -> UserError:
-    """Return the error in sentences: key, what was expected, what was found, the nearest valid name."""
+def explain(error: ValidationError, origin: str, section: type[BaseModel]) -> UserError:
+    """Return the error of reading a section in sentences: key, what was expected, what was found, the nearest valid
+    name."""
     lines = []
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"]) or "(top level)"
         if item["type"] == "extra_forbidden":
-            valid = valid_keys(RunConfig, item["loc"][:-1])
+            valid = valid_keys(section, item["loc"][:-1])
             lines.append(f"unknown key {key!r}{nearest(str(item['loc'][-1]), valid)} valid here: {', '.join(valid)}")
         else:
             lines.append(f"{key}: {item['msg']}, found {item.get('input')!r}"[:400])
@@ -340,7 +358,7 @@ def load_config(path: Path | None, overrides: Mapping[str, Any], base: Mapping[s
     try:
         return RunConfig.model_validate(values)
     except ValidationError as e:
-        raise explain(e, str(path) if path else "configuration") from e
+        raise explain(e, str(path) if path else "configuration", RunConfig) from e
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

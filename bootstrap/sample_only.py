@@ -23,7 +23,7 @@ from bootstrap.progress import ProgressLines
 from bootstrap.records import Candidate, digest
 from bootstrap.run_store import RunStore
 from bootstrap.sampling import SampleAndCheck, VerdictCache
-from bootstrap.solving import correct_codes, plan_wave
+from bootstrap.solving import correct_codes, plan_wave, waves_of
 
 
 def choose_subset(train: Sequence[str], seeds: Sequence[str], size: int) -> list[str]:
@@ -43,7 +43,7 @@ def run_control(
         solved = correct_codes(everything).keys()
         unsolved = [pid for pid in subset if pid not in solved]
         recorded: list[Candidate] = []
-        for wave in range(len(config.sampling.waves)):
+        for wave in range(waves_of(config)):
             tag = f"sample only {iteration}"
             batches, _ = plan_wave(sampler.problems, unsolved, recorded, config, tag=tag, wave=wave)
             progress = ProgressLines(sum(b.size for b in batches), f"samples/s (control, iteration {iteration})")

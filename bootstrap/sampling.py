@@ -57,9 +57,13 @@ class Clock:
 
 
 def plan_batches(
-    problems: Sequence[Problem], config: RunConfig, *, tag: str, wave: int, num_samples: int, temperature: float
-) -> list[Batch]:
-    """Return the batches of one wave: problems of like length together, the seed from the run's seed, tag and index."""
+    problems: Sequence[Problem], config: RunConfig, *, tag: str, wave: int, num_samples: int, temperature: float,
+    first: int = 0,
+) -> list[Batch]:  # fmt: skip
+    """Return the batches of one wave: problems of like length together, the seed from the run's seed, tag and index.
+
+    `first` is the index of the first of them, where a wave has several numbers of samples.
+    """
     width = max(1, config.engine.batch_sequences // num_samples)
     ordered = sorted(problems, key=lambda problem: (len(problem.statement), problem.problem_id))
     return [
@@ -67,7 +71,7 @@ def plan_batches(
             tag, wave, index, int(digest(str(config.seed), tag, str(wave), str(index)), 16) % 2**31, temperature,
             num_samples, tuple(p.problem_id for p in ordered[start : start + width]),
         )
-        for index, start in enumerate(range(0, len(ordered), width))
+        for index, start in enumerate(range(0, len(ordered), width), first)
     ]  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from bootstrap.progress import ProgressLines
 from bootstrap.records import Candidate, Problem
 from bootstrap.run_store import RunStore
 from bootstrap.sampling import SampleAndCheck, VerdictCache
-from bootstrap.solving import correct_codes, hints_before, keep_complete, outcomes, plan_wave, unsolved_before
+from bootstrap.solving import correct_codes, hints_before, keep_complete, outcomes, plan_wave, unsolved_before, waves_of
 
 
 def recorded_so_far(
@@ -73,12 +73,12 @@ def run_waves(
 ) -> list[Candidate]:
     """Sample and record every batch that is owed; return all candidates of the iteration."""
     config, iteration, everything = sampler.config, sampler.iteration, list(recorded)
-    for wave, samples in enumerate(config.sampling.waves):
+    for wave in range(waves_of(config)):
         plan, complete = plan_wave(
             sampler.problems, unsolved, everything, config, tag=f"iteration {iteration}", wave=wave
         )  # fmt: skip
         done = sum(batch.size for batch in plan if batch.index in complete)
-        progress = ProgressLines(sum(b.size for b in plan), f"samples/s (wave {wave + 1}, {samples} each)", done)
+        progress = ProgressLines(sum(b.size for b in plan), f"samples/s (wave {wave + 1})", done)
         for candidates in sampler.run([b for b in plan if b.index not in complete], progress.add):
             store.append_candidates(iteration, candidates)
             everything += candidates

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from bootstrap.config import RunConfig
 from bootstrap.records import Candidate, Hint, Problem
 from bootstrap.run_store import RunStore
+from bootstrap.sample_budget import plan_samples
 from bootstrap.sampling import Batch, plan_batches
 from bootstrap.targets import hints_for, language_of
 
@@ -44,13 +45,33 @@ def plan_wave(
     *, tag: str, wave: int,
 ) -> tuple[list[Batch], set[int]]:  # fmt: skip
     """Return the batches of a wave, and the indices of those that are recorded in full."""
-    earlier = [c for c in recorded if c.wave < wave]
-    members = wave_members(problems, unsolved, earlier, config.sampling.enough_correct)
-    plan = plan_batches(
-        members, config, tag=f"{tag} wave {wave}", wave=wave, num_samples=config.sampling.waves[wave],
-        temperature=temperature_of(config, wave),
-    )  # fmt: skip
+    plan: list[Batch] = []
+    for num_samples, members in wave_samples(problems, unsolved, recorded, config, wave):
+        plan += plan_batches(
+            members, config, tag=f"{tag} wave {wave}", wave=wave, num_samples=num_samples,
+            temperature=temperature_of(config, wave), first=len(plan),
+        )  # fmt: skip
     return plan, complete_batches(plan, (c for c in recorded if c.wave == wave))
+
+
+def waves_of(config: RunConfig) -> int:
+    """Return how many waves an iteration has at most."""
+    adaptive = config.sampling.adaptive
+    return adaptive.max_waves if adaptive else len(config.sampling.waves)
+
+
+def wave_samples(
+    problems: Mapping[str, Problem], unsolved: Sequence[str], recorded: Sequence[Candidate], config: RunConfig,
+    wave: int,
+) -> list[tuple[int, list[Problem]]]:  # fmt: skip
+    """Return (samples, the problems that get so many), as the candidates of the waves before say."""
+    earlier = [c for c in recorded if c.wave < wave]
+    if config.sampling.adaptive is None:
+        members = wave_members(problems, unsolved, earlier, config.sampling.enough_correct)
+        return [(config.sampling.waves[wave], members)]
+    plan = plan_samples(problems, unsolved, earlier, wave, config.sampling.adaptive)
+    numbers = sorted(set(plan.samples.values()), reverse=True)
+    return [(n, [problems[pid] for pid, samples in plan.samples.items() if samples == n]) for n in numbers]
 
 
 def keep_complete(
@@ -58,7 +79,7 @@ def keep_complete(
 ) -> list[Candidate]:
     """Return the recorded candidates of whole batches; those of a batch cut off by a kill are owed again."""
     kept: list[Candidate] = []
-    for wave in range(len(config.sampling.waves)):
+    for wave in range(waves_of(config)):
         of_wave = [c for c in recorded if c.wave == wave]
         if not of_wave:
             break
