@@ -17,8 +17,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bootstrap.config import AdaptiveConfig
 from bootstrap.records import Candidate, Problem
+from bootstrap.sampling_config import AdaptiveConfig
 from interpreters.base import Outcome
 
 RATES = (0.0, *(10 ** (-3.5 + 0.125 * i) for i in range(29)))

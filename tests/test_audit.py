@@ -124,7 +124,7 @@ def test_errors_and_wrong_answers_are_counted_apart() -> None:
 
 
 def test_a_problem_without_a_reference_that_can_change_is_skipped_with_the_reason() -> None:
-    found = audited(problem([WEAK], q="select from orders"), "duckdb_sql")
+    found = audited(problem([WEAK], sqlite="SELECT * FROM orders"), "duckdb_sql")
     assert "no reference in" in found.skipped
     assert quarantine_reason(found, AuditConfig()) is None
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from support import pipeline_problems
 
-from bootstrap.config import AdaptiveConfig, RunConfig
+from bootstrap.config import RunConfig
 from bootstrap.records import Candidate
 from bootstrap.sample_budget import EVEN, RATES, Tally, beliefs, conditioned, estimated, first_pass, plan_samples
+from bootstrap.sampling_config import AdaptiveConfig
 from bootstrap.solving import keep_complete, plan_wave, waves_of
 from eval.bench_budget import adaptive, compared, replay, with_sampling
 from interpreters.base import Outcome

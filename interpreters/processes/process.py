@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import IO
 
 from interpreters.base import Execution, GoOn, InterpreterError, InterpreterUnavailable, Job, Limits, Outcome, Table
-from interpreters.processes.conversation import LOAD_SECONDS, converse, explain, message_of_inputs, request_of_jobs
-from interpreters.processes.replies import Replies
+from interpreters.processes.conversation import converse, explain, message_of_inputs, request_of_jobs
+from interpreters.processes.replies import LOAD_SECONDS, Replies
 from interpreters.sandbox import Sandbox, SandboxName, Wanted, wanted
 
 START_SECONDS = 60.0  # import of an engine on a cold, loaded machine
@@ -62,7 +62,7 @@ class Zygote:
     """
 
     def __init__(
-        self, runner_module: str, self_test: Job, sandbox: SandboxName | Wanted = "required", context: str = ""
+        self, runner_module: str, self_test: Job | None, sandbox: SandboxName | Wanted = "required", context: str = ""
     ) -> None:
         self.version = ""
         self.sandbox = Sandbox({}, {}, ())
@@ -145,6 +145,8 @@ class Zygote:
         raise InterpreterUnavailable(f"{self._runner_module} does not start under {sys.executable}: {reason}")
 
     def _test_itself(self) -> None:
+        if self._self_test is None:
+            return
         limits = Limits(seconds=SELF_TEST_SECONDS)
         for _ in range(SELF_TEST_FORKS):
             [execution] = self._run([self._self_test], limits, self._context)
@@ -203,7 +205,7 @@ class Zygote:
         with self.fork(loaded) as child:
             message = request_of_jobs(jobs, limits, context, bool(loaded), asks=go_on is not None)
             ending, status = child.ask(message, replies, last=True)
-        if not replies.executions or ending != "told":
+        if not replies.complete and (not replies.executions or ending != "told"):
             replies.end_job(*explain(ending, status, limits))
         return replies.executions
 
