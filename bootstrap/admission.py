@@ -3,8 +3,8 @@
 A reference runs, in its own language's interpreter, over every data set and must give the expected result; then once
 more, and once with the rows of the input tables shuffled, and must give it again. A trivial answer must fail: the
 input handed back unchanged, an empty table, the first data set's result given for all. A function has one row of
-arguments, which nothing can shuffle; there an argument handed back unchanged must fail. What does not pass is
-quarantined with the reason.
+arguments, which nothing can shuffle; there an argument handed back unchanged must fail. And the target language must
+be able to hold the tests, even where no reference is in it. What does not pass is quarantined with the reason.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import Literal
 from bootstrap.audit.data_sets import shuffled
 from bootstrap.audit.search import constant_passes
 from bootstrap.audit.workers import OpenInterpreters, Workers, in_threads, interpreters_by_language, run_jobs
+from bootstrap.carried import refusal
 from bootstrap.records import Problem, digest
+from interpreters import load_interpreter
 from interpreters.base import Execution, Interpreter, Job, Outcome, Table, TestCase
 from interpreters.checking import judge
 from interpreters.compare import compare_answer
@@ -90,13 +92,27 @@ def failing_references(
     problems: Sequence[Problem], language: str, interpreter: Interpreter, plan: Plan
 ) -> dict[str, str]:  # fmt: skip
     """Return problem_id -> reason, for the problems whose reference in this language does not pass its tests."""
-    failed: dict[str, str] = {}
-    jobs: list[Job] = [(p.references[language], inputs_of(p, plan)) for p in problems]
-    for problem, execution in zip(problems, run_jobs(interpreter, jobs), strict=True):
+    refused = not_carried(problems, interpreter)
+    failed = {problem_id: f"{language} reference: {reason}" for problem_id, reason in refused.items()}
+    carried = [problem for problem in problems if problem.problem_id not in failed]
+    jobs: list[Job] = [(p.references[language], inputs_of(p, plan)) for p in carried]
+    for problem, execution in zip(carried, run_jobs(interpreter, jobs), strict=True):
         reason = what_failed(problem, execution, interpreter.name)
         if reason:
             failed[problem.problem_id] = f"{language} reference: {reason}"
     return failed
+
+
+def not_carried(problems: Sequence[Problem], interpreter: Interpreter) -> dict[str, str]:
+    """Return problem_id -> reason, for the problems whose inputs this interpreter's language cannot hold."""
+    found = {p.problem_id: interpreter.refuses([test.tables for test in p.tests]) for p in problems}
+    return {key: f"{interpreter.name} cannot hold its inputs: {why}" for key, why in found.items() if why is not None}
+
+
+def not_answered(problems: Sequence[Problem], interpreter: Interpreter) -> dict[str, str]:
+    """Return problem_id -> reason, for the problems whose tests no right program in this language can pass."""
+    found = {p.problem_id: refusal(p, interpreter.language) for p in problems}
+    return {key: f"{interpreter.name} cannot hold its tests: {why}" for key, why in found.items() if why is not None}
 
 
 def inputs_of(problem: Problem, plan: Plan) -> list[Mapping[str, Table]]:
@@ -143,6 +159,9 @@ def admit_by(
     Raises InterpreterError.
     """
     quarantined = {p.problem_id: reason for p in problems if (reason := trivial(p))}
+    if workers.target is not None:
+        with load_interpreter(workers.target, workers.sandbox) as target:
+            quarantined.update(not_answered(problems, target) | not_carried(problems, target))
     chunks = reference_chunks(problems, plan)
     total, done = sum(len(members) for _, members in chunks), 0
 

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 
 from bootstrap.config import PromptConfig
 from bootstrap.errors import UserError, nearest
-from bootstrap.export.literals import NoLiteralError, python_literal, python_rows, sql_table, sql_values
-from bootstrap.prompts import RULES, render_answer, render_prompt
+from bootstrap.export.literals import NoLiteralError, as_q, python_literal, python_rows, sql_table, sql_values
+from bootstrap.prompts import RULES, reference_of, render_answer, render_prompt
 from bootstrap.records import Problem
 from interpreters.base import Table, TestCase
 from interpreters.function_cases import arguments_of, expected_of
+from interpreters.q_subset.values import Dict
+from interpreters.q_values import to_q
 
 TABLE_TASKS = ("statement_to_code", "code_to_code")
 
@@ -88,7 +90,8 @@ def _code_to_code(problem: Problem, language: str, code: str, config: PromptConf
 def _translation(code: str, source: str, answer: str, target: str, config: PromptConfig) -> tuple[str, str]:
     title, rule, fence = _rule_of(target)
     name, _, block = RULES.get(source, (source, "", source))
-    prompt = f"Translate the {name} code to {title}. {rule}\nAnswer with one ```{fence} block.\n\n"
+    prompt = reference_of(target, config)
+    prompt += f"Translate the {name} code to {title}. {rule}\nAnswer with one ```{fence} block.\n\n"
     return f"{prompt}```{block}\n{code.strip()}\n```\n\n", render_answer(answer, target, config)
 
 
@@ -110,7 +113,8 @@ def _python_test_to_test(problem: Problem, language: str, code: str, config: Pro
             answer = TEST_WRITERS[language](test)
         except NoLiteralError:
             continue  # a value that the language has no literal for
-        prompt = f"Write this test of a Python function for {title}.\nAnswer with one ```{fence} block.\n\n"
+        prompt = reference_of(language, config)
+        prompt += f"Write this test of a Python function for {title}.\nAnswer with one ```{fence} block.\n\n"
         found.append((f"{prompt}```python\n{python_test(test)}\n```\n\n", render_answer(answer, language, config)))
     return found
 
@@ -137,6 +141,20 @@ def python_test(test: TestCase) -> str:
     return f"assert {call} == {expected}"
 
 
+SAME_DICTIONARY = "{(count[x]=count y)&x~key[x]!y key x}"  # `~` alone wants the keys in one order
+
+
+def q_test(test: TestCase) -> str:
+    """Return an expression that is 1b when the answer is right; items in any order are compared sorted."""
+    entry, _, arguments = arguments_of(test)
+    call = f"{entry}[{';'.join(map(as_q, arguments))}]"
+    answer = expected_of(test)
+    expected = as_q(answer)
+    if isinstance(to_q(answer), Dict):
+        return f"{SAME_DICTIONARY}[{call};{expected}]"
+    return f"(asc {call})~asc {expected}" if test.unordered else f"{call}~{expected}"
+
+
 def _sql_test(language: str) -> Callable[[TestCase], str]:
     def write(test: TestCase) -> str:
         tables = "\n".join(sql_table(name, table, language) for name, table in test.tables.items())
@@ -159,5 +177,6 @@ TEST_WRITERS: dict[str, Callable[[TestCase], str]] = {
     "duckdb": _sql_test("duckdb"),
     "postgres": _sql_test("postgres"),
     "polars": _frame_test,
+    "q": q_test,
 }
 """Language -> how a test of a function is written in it; here a language is added."""

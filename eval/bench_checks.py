@@ -26,7 +26,7 @@ from typing import Literal
 from eval.bench_checks_cpu import cpu_seconds
 from eval.bench_checks_load import Load, LoadPlan, load_notes, measure_load
 from eval.bench_checks_rivals import PROGRAMS, fresh_connection, fresh_process, start_true, write_tables
-from eval.bench_checks_work import PROBLEMS, SAMPLES, SIZES, Check, Size, checks
+from eval.bench_checks_work import PROBLEMS, SAMPLES, Check, Size, checks, sizes_of
 from eval.bench_table import Section, Spread, ratios, spread
 from interpreters import load_interpreter
 from interpreters.base import InterpreterUnavailable, Limits
@@ -35,7 +35,7 @@ from interpreters.sandbox import LAYERS, Wanted
 
 Measure = Literal["wall_ms", "cpu_ms"]  # per check
 
-INTERPRETERS = ("polars_expr", "duckdb_sql", "ibis_duckdb", "ibis_polars", "postgres_sql")
+INTERPRETERS = ("polars_expr", "duckdb_sql", "ibis_duckdb", "ibis_polars", "postgres_sql", "q_subset")
 LEVELS = {
     "unlocked": Wanted(frozenset(), required=False),
     "standard": Wanted(frozenset(LAYERS) - {"namespaces"}, required=False),
@@ -48,7 +48,9 @@ AIMS: Mapping[str, Mapping[Size, float]] = {
     "ibis_duckdb": {"trivial": 12, "medium": 6},
     "ibis_polars": {"trivial": 12, "medium": 6},
     "postgres_sql": {"trivial": 4, "medium": 4},
+    "q_subset": {"trivial": 10, "medium": 5, "puzzle": 5},
 }  # how many times less CPU than fresh
+SPEED_AIMS: Mapping[tuple[str, Size], float] = {("q_subset", "puzzle"): 150}  # checks per second
 LOCKDOWN_AIM = 15  # per cent of CPU more than unlocked, at most
 STANDING = 8  # problems whose tables stay on a PostgreSQL server
 WARM = {"duckdb": 10, "postgres": 10}  # problems to warm up with, where sessions stay open for several; else one
@@ -133,7 +135,7 @@ def measure(name: str, folder: Path, pace: Pace) -> tuple[Found, list[Load]]:
         pair = stack.enter_context(CheckerPool(name, 2, LIMITS, LEVELS["strong"])) if pace.load else None
         connection = name not in PROGRAMS
         fresh = stack.enter_context(fresh_connection()) if connection else fresh_process(PROGRAMS[name], folder)
-        for size in SIZES:
+        for size in sizes_of(language):
             sides = _sides(pools, fresh, language, size, pace)
             measure_sides(sides, pace.rounds)
             found[size] = {label: side.rounds for label, side in sides.items()}
@@ -185,10 +187,10 @@ def checks_section(*, quick: bool) -> Section:
             except InterpreterUnavailable as reason:
                 missing.append(f"{name} is not measured: {reason}")
                 continue
-            rows += [row for size in SIZES for row in rows_of(name, size, found[size])]
+            rows += [row for size, sides in found.items() for row in rows_of(name, size, sides)]
             notes += load_notes(name, loads) if loads else []
             figures[name] = {
-                "rounds": {s: {side: [*map(asdict, rounds)] for side, rounds in found[s].items()} for s in SIZES},
+                "rounds": {s: {side: [*map(asdict, one)] for side, one in sides.items()} for s, sides in found.items()},
                 "load": [asdict(load) for load in loads],
             }
     return Section(TITLE, COLUMNS, rows, [*notes, *missing], figures)
@@ -224,6 +226,8 @@ def rows_of(name: str, size: Size, sides: Mapping[str, Sequence[Round]]) -> list
         texts = [f"{_short(one)}x" for one in against] if label != "fresh" else ["", ""]
         aim = _reached(against[1].median, AIMS[name][size]) if label == "strong" else ""
         rows.append([f"  {label}", *_speed(label, rounds), *texts, aim])
+    if (name, size) in SPEED_AIMS:
+        rows.append(["  strong, speed", *[""] * 5, _fast_enough(sides["strong"], SPEED_AIMS[name, size])])
     for level in (one for one in ("standard", "strong") if one in sides):
         more = _more(sides["unlocked"], sides[level])
         kept = f"≤ {LOCKDOWN_AIM} %: {_word(more.median <= LOCKDOWN_AIM)}"
@@ -253,6 +257,10 @@ def _more(unlocked: Sequence[Round], locked: Sequence[Round]) -> Spread:
 
 def _reached(ratio: float, aim: float) -> str:
     return f"≥ {aim:g}x: {_word(ratio >= aim)}"
+
+
+def _fast_enough(rounds: Sequence[Round], least: float) -> str:
+    return f"≥ {least:g}/s: {_word(median(1000 / one.wall_ms for one in rounds) >= least)}"
 
 
 def _word(holds: bool) -> str:

@@ -14,7 +14,7 @@ from itertools import islice
 from statistics import median
 
 from eval.bench_checks_cpu import descendants_seconds, machine_seconds, own_seconds
-from eval.bench_checks_work import SAMPLES, SIZES, Check, Size, checks
+from eval.bench_checks_work import SAMPLES, Check, Size, checks
 from eval.bench_table import ratios
 from interpreters.checking import CheckerPool
 
@@ -72,7 +72,8 @@ def _round(pool: CheckerPool, workers: int, size: Size, series: Iterator[Check],
 
 
 def load_notes(name: str, loads: Sequence[Load]) -> list[str]:
-    return [load_note(f"{name}, {size}", [load for load in loads if load.size == size]) for size in SIZES]
+    sizes = dict.fromkeys(load.size for load in loads)
+    return [load_note(f"{name}, {size}", [load for load in loads if load.size == size]) for size in sizes]
 
 
 def load_note(title: str, loads: Sequence[Load]) -> str:

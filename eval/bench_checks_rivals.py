@@ -3,7 +3,8 @@
 The fresh process is what one would write by hand, without any sandbox: Python starts, imports the library, loads the
 problem's tables, runs the code over them and prints the rows, which are compared here. The tables lie in Parquet files,
 which all four libraries read by themselves; JSON and Arrow IPC took no less time, CSV more. Each program does what is
-fastest for it: one database for all tests, no pandas, no pyarrow where it can be done without, one thread.
+fastest for it: one database for all tests, no pandas, no pyarrow where it can be done without, one thread. For q it
+imports this project's own interpreter alone, and the tables and arguments lie in files of q source.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.bench_checks_work import DATA_SETS, SIZES, Check, Size, data_sets
+from eval.bench_checks_work import DATA_SETS, SIZES, Check, Size, data_sets, sizes_of
 from interpreters.base import Column, Table, TestCase
+from interpreters.q_values import q_literal, q_table
 
 _BEGIN = """
 import json, sys
@@ -57,23 +59,49 @@ for folder in folders:
     tables = {name: db.read_parquet(f"{folder}/{name}.parquet", table_name=name) for name in names}
     tell(db.to_polars(eval(code, {"ibis": ibis, "_": ibis._, **tables})).rows())
 """,
+    "q_subset": _BEGIN + f"""
+sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
+""" + """
+from interpreters.q_subset import Workspace
+for folder in folders:
+    texts = [open(f"{folder}/{name}.q").read() for name in names]
+    session = Workspace()
+    if names == ["f"]:
+        session.run(code)
+        tell([[session.run(texts[0])[-1].v]])
+    else:
+        session.run("\\n".join(texts))
+        table = session.run(code)[-1]
+        tell(list(zip(*[column.v for column in table.columns])))
+""",
 }  # fmt: skip
 
 
 def write_tables(folder: Path) -> None:
-    """Write the tables of every data set as Parquet, for the fresh processes."""
+    """Write the tables of every data set as Parquet, and as q source, for the fresh processes."""
     import duckdb
+
+    for size in sizes_of("q"):
+        for number, tables in enumerate(data_sets(size)):
+            place = folder / size / str(number)
+            place.mkdir(parents=True)
+            for name, table in tables.items():
+                (place / f"{name}.q").write_text(_q_source(size, name, table), encoding="utf-8")
 
     types = {"int": "BIGINT", "float": "DOUBLE", "string": "VARCHAR"}
     with duckdb.connect() as db:
         for size in SIZES:
             for number, tables in enumerate(data_sets(size)):
                 place = folder / size / str(number)
-                place.mkdir(parents=True)
                 for name, table in tables.items():
                     cells = [list(column) for column in zip(*table.rows, strict=True)]
                     heads = [f"unnest(?::{types[c.type]}[]) AS {c.name}" for c in table.columns]
                     db.execute(f"COPY (SELECT {', '.join(heads)}) TO '{place / name}.parquet'", cells)
+
+
+def _q_source(size: Size, name: str, table: Table) -> str:
+    """Return q that sets a table, or that calls a function."""
+    return f"{name}[{';'.join(map(q_literal, table.rows[0]))}]" if size == "puzzle" else f"{name}:{q_table(table)}"
 
 
 def fresh_process(program: str, folder: Path) -> Callable[[Check], bool]:

@@ -2,6 +2,7 @@
 
 trivial  one test of 5 rows, one simple expression
 medium   five tests, each with two tables of 1,000 rows: filter, join, group by, sort
+puzzle   for q alone: a function, five tests, each a call with 12 integers and 30 characters
 
 As in a run, `SAMPLES` candidates of one problem come one after the other, then those of the next. There are more
 problems than any interpreter keeps the tables of, so that each problem's tables are loaded anew in every cycle.
@@ -19,12 +20,13 @@ from typing import Literal, cast
 
 from interpreters.base import Column, ColumnType, Table, TestCase
 
-Size = Literal["trivial", "medium"]
+Size = Literal["trivial", "medium", "puzzle"]
 
-SIZES: tuple[Size, ...] = ("trivial", "medium")
+SIZES: tuple[Size, ...] = ("trivial", "medium")  # of every language
+MORE_SIZES: Mapping[str, tuple[Size, ...]] = {"q": ("puzzle",)}
 SAMPLES = 8  # candidates per problem
 PROBLEMS = 20  # interpreters keep 16 or fewer
-DATA_SETS = {"trivial": 1, "medium": 5}
+DATA_SETS = {"trivial": 1, "medium": 5, "puzzle": 5}
 ROWS = {"trivial": 5, "medium": 1000}
 
 
@@ -73,6 +75,22 @@ TEXTS: Mapping[str, Mapping[str, Texts]] = {
             "t.filter(t.x > {x}).join(u, 'k').group_by('g').agg(w=_.v.sum()).order_by('g')",
         ),
     },
+    "q": {
+        "trivial": Texts("select y:k*{n} from t", "([] y:{n}*t`k)", "select y:k+{n} from t", "select y:j from t"),
+        "medium": Texts(
+            "0!select sum w by g from (ej[`k;t;u]) where x>{x}",
+            "r:u ij 1!select k,g from t where x>{x}\n`g xasc 0!select sum w by g from r",
+            "0!select max w by g from (ej[`k;t;u]) where x>{x}",
+            "0!select sum v by g from (ej[`k;t;u]) where x>{x}",
+        ),
+        "puzzle": Texts(
+            "digits:{{sum \"J\"$'string x}}\nf:{{[xs;s] (count distinct s)+sum xs where 0=(digits each xs) mod {n}}}",
+            "f:{{[xs;s] r:0; i:0;\n  while[i<count xs; d:0; y:xs i; while[y>0; d+:y mod 10; y:y div 10];\n"
+            "    if[0=d mod {n}; r+:xs i]; i+:1];\n  r+count group s}}",
+            "f:{{[xs;s] (count s)+sum xs where 0=({{sum \"J\"$'string x}} each xs) mod {n}}}",
+            "f:{{[xs;s] (count distinct s)+sum ys where 0=xs mod {n}}}",
+        ),
+    },
 }  # fmt: skip
 # The right ones and those that fail at once cost different amounts, so they are mixed in the same way for all sides.
 _ORDER = ("right", "wrong", "also_right", "wrong", "right", "failing", "also_right", "wrong")
@@ -86,6 +104,10 @@ class Check:
     code: str
     tests: Sequence[TestCase]
     is_right: bool
+
+
+def sizes_of(language: str) -> tuple[Size, ...]:
+    return (*SIZES, *MORE_SIZES.get(language, ()))
 
 
 def checks(language: str, size: Size, problems: int = PROBLEMS) -> Iterator[Check]:
@@ -108,11 +130,19 @@ def _checks(language: str, size: Size) -> list[Check]:
 def data_sets(size: Size) -> list[dict[str, Table]]:
     """Return the input tables of each test. They are the same for all problems of the size, whose constants differ."""
     rng = random.Random(11)
+    if size == "puzzle":
+        return [{"f": _call(rng)} for _ in range(DATA_SETS[size])]
     data = [{"t": _keyed(ROWS[size], rng)} for _ in range(DATA_SETS[size])]
     if size == "medium":
         for tables in data:
             tables["u"] = _weights(ROWS[size], rng)
     return data
+
+
+def _call(rng: random.Random) -> Table:
+    columns = (Column("xs", ColumnType.LIST), Column("s", ColumnType.STRING))
+    numbers = [rng.randrange(10_000) for _ in range(12)]
+    return Table(columns, (([*numbers], "".join(rng.choices("abcdefghij ", k=30))),))
 
 
 def _keyed(rows: int, rng: random.Random) -> Table:
@@ -131,9 +161,17 @@ def _threshold(number: int) -> float:
 
 def tests_of(size: Size, number: int, data: Sequence[Mapping[str, Table]]) -> list[TestCase]:
     """Return the tests of a problem; its tables are known by identity, so they are mappings of its own."""
+    if size == "puzzle":
+        return [TestCase(dict(tables), _picked(tables["f"], number + 2), match_names=False) for tables in data]
     if size == "trivial":
         return [TestCase(dict(tables), _multiplied(tables["t"], number + 2)) for tables in data]
     return [TestCase(dict(tables), _summed(tables, _threshold(number)), ("g",)) for tables in data]
+
+
+def _picked(call: Table, divisor: int) -> Table:
+    xs, s = cast("tuple[list[int], str]", call.rows[0])
+    total = sum(x for x in xs if sum(map(int, str(x))) % divisor == 0)
+    return Table((Column("result", ColumnType.INT),), ((total + len(set(s)),),))
 
 
 def _multiplied(t: Table, factor: int) -> Table:

@@ -2,11 +2,12 @@
 
     python -m eval.bench_q --data sessions.jsonl                # seconds
     python -m eval.bench_q --data sessions.jsonl --list all     # every example that does not agree
+    python -m eval.bench_q --data sessions.jsonl --page docs/q_conformance.md
 
 A record has `page`, `setup` (the page's earlier input lines), `expr` and `expected`. The setup is replayed in a fresh
 workspace, what fails in it is passed over as a console would; then the console text of `expr` is compared with white
-space folded. Three counts are reported, never one: agrees, differs, unsupported. Leaves only --out. Exits with 1 when
-more than --allow examples differ.
+space folded. Three counts are reported, never one: agrees, differs, unsupported. Leaves only --out and --page, the
+page for people. Exits with 1 when more than --allow examples differ.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from pathlib import Path
 from bootstrap.errors import UserError
 from bootstrap.files import read_jsonl
 from bootstrap.programs import run_program
+from eval.q_conformance import OUTCOMES, Replay, conformance_page, counts_by_page
 from interpreters.q_subset import QError, StepsExceeded, Unsupported, Workspace
 
-OUTCOMES = ("agrees", "differs", "unsupported")
 STEPS = 2_000_000
 
 
@@ -35,18 +36,6 @@ class Example:
     setup: tuple[str, ...]
     expression: str
     expected: str
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What came of an example. `found` is the console text, or what is not supported."""
-
-    page: str
-    line: int
-    expression: str
-    expected: str
-    found: str
-    outcome: str
 
 
 def folded(text: str) -> str:
@@ -90,12 +79,10 @@ def read_examples(file: Path, limit: int | None) -> list[Example]:
 
 
 def print_counts(replays: Sequence[Replay]) -> None:
-    pages: dict[str, Counter[str]] = {}
-    for one in replays:
-        pages.setdefault(one.page, Counter())[one.outcome] += 1
+    pages = counts_by_page(replays)
     width = max(map(len, pages), default=4)
     print(f"{'page':{width}}  " + "  ".join(f"{name:>11}" for name in OUTCOMES))
-    for page, counts in sorted(pages.items()):
+    for page, counts in pages.items():
         print(f"{page:{width}}  " + "  ".join(f"{counts[name]:>11}" for name in OUTCOMES))
     total = Counter(one.outcome for one in replays)
     print(f"{'all':{width}}  " + "  ".join(f"{total[name]:>11}" for name in OUTCOMES))
@@ -120,6 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--list", choices=("differs", "all"), default="differs", help="which misses are listed (differs)")
     add("--allow", type=int, default=0, metavar="N", help="how many may differ for exit status 0 (0)")
     add("--out", type=Path, help="JSON file with every replay")
+    add("--page", type=Path, metavar="FILE", help="Markdown page with the counts, the misses and what is known to lack")
     args = parser.parse_args(argv)
     found: list[Replay] = []
 
@@ -127,6 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         found.extend(replay(example) for example in read_examples(args.data, args.limit))
         print_misses(found, args.list)
         print_counts(found)
+        if args.page:
+            args.page.write_text(conformance_page(found), encoding="utf-8")
         if args.out:
             args.out.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n", encoding="utf-8")
 

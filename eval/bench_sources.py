@@ -2,11 +2,14 @@
 
     python -m eval.bench_sources --data FOLDER                          # every source whose folder is there
     python -m eval.bench_sources --source mbpp --path FILE --limit 100 --out figures.json
+    python -m eval.bench_sources --data FOLDER --target q_subset        # which of them q can hold
 
 FOLDER has the layout python_problems/, humaneval/, leetcode/ with JSONL files in each. A record is *extracted* when
 its tests could be read, its reference is *ok* when it gives what they say, and the problem is *admitted* when the
 reference passes again, trivial answers fail, and enough of its mutants fail, with hidden inputs added where needed.
-Leaves only --out. The times are wall times of this machine with --workers threads.
+With --target q_subset the problems that are proven in Python are not audited, but asked for whether q can hold them:
+every argument and every expected answer goes to q and back, and the function has a name and a number of parameters
+that q allows. Leaves only --out. The times are wall times of this machine with --workers threads.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from pathlib import Path
 from bootstrap.admission import Plan, admit_by
 from bootstrap.audit.audit import ProblemAudit, audit, quarantine_reason
 from bootstrap.audit.workers import Workers
+from bootstrap.carried import q_refusal
 from bootstrap.config import AuditConfig
 from bootstrap.errors import UserError
 from bootstrap.programs import run_program
@@ -80,11 +84,53 @@ class Figures:
             yield f"  {count:>5,} single tests left out: {reason}"
 
 
-def measure(name: str, path: Path, args: argparse.Namespace) -> Figures:
-    """Return the figures of one source. Raises UserError."""
+@dataclass(frozen=True)
+class Carried:
+    """How many problems of one source a language can hold. `tried`: records; `proven`: in Python, as ever. `dropped`:
+    reason -> records, over all stages."""
+
+    source: str
+    target: str
+    tried: int
+    proven: int
+    admitted: int
+    seconds: float
+    dropped: dict[str, int]
+
+    def lines(self) -> Iterator[str]:
+        yield (
+            f"{self.source} for {self.target}: {self.tried:,} records tried, {self.proven:,} proven in Python, "
+            f"{self.admitted:,} admitted ({self.admitted / max(self.tried, 1):.1%}) in {self.seconds:.0f} s"
+        )
+        for reason, count in sorted(self.dropped.items(), key=lambda pair: -pair[1]):
+            yield f"  {count:>5,} dropped: {reason}"
+
+
+def opened(name: str, path: Path, args: argparse.Namespace) -> Mbpp | HumanEval | LeetCode:
     options = {"path": str(path)} | ({"limit": args.limit} if args.limit else {})
     source = load_source(name, options, args.seed)
     assert isinstance(source, Mbpp | HumanEval | LeetCode)  # the names of FOLDERS
+    return source
+
+
+def carried(name: str, path: Path, args: argparse.Namespace) -> Carried:
+    """Return how many problems of one source q can hold. Raises UserError."""
+    started = time.monotonic()
+    source = opened(name, path, args)
+    admission = admit_by(list(source.load()), Workers(args.workers, TARGET), Plan(), lambda done, total: None)
+    refused = [reason for one in admission.admitted if (reason := q_refusal(one))]
+    dropped = source.tally.dropped + Counter(map(first_words, admission.quarantined.values()))
+    dropped += Counter(map(without_names, refused))
+    return Carried(
+        source=name, target=args.target, tried=source.tally.rows, proven=len(admission.admitted),
+        admitted=len(admission.admitted) - len(refused), seconds=round(time.monotonic() - started, 1),
+        dropped=dict(dropped),
+    )  # fmt: skip
+
+
+def measure(name: str, path: Path, args: argparse.Namespace) -> Figures:
+    """Return the figures of one source. Raises UserError."""
+    source = opened(name, path, args)
     started = time.monotonic()
     problems = list(source.load())
     reading = time.monotonic() - started
@@ -122,6 +168,11 @@ def first_words(reason: str) -> str:
     return " ".join("..." if word.isdigit() else word for word in reason.split()[:8])
 
 
+def without_names(reason: str) -> str:
+    """Return why q refuses a problem without the name that it refuses."""
+    return " ".join("..." if word.isdigit() or word.startswith("'") else word for word in reason.split())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m eval.bench_sources", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -129,6 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="the folder with a folder for each source")
     parser.add_argument("--source", choices=FOLDERS, help="one source alone")
     parser.add_argument("--path", type=Path, help="its file or folder, in the place of --data")
+    parser.add_argument("--target", choices=("q_subset",), help="ask which problems this language can hold")
     parser.add_argument("--limit", type=int, help="read only the first so many records of each")
     parser.add_argument("--seed", type=int, default=1, help="of the added inputs (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="threads (%(default)s)")
@@ -155,12 +207,13 @@ def places(args: argparse.Namespace) -> dict[str, Path]:
 
 
 def work(args: argparse.Namespace) -> None:
-    figures = []
+    figures: list[Figures | Carried] = []
     for name, place in places(args).items():
-        figures.append(measure(name, place, args))
+        figures.append(carried(name, place, args) if args.target else measure(name, place, args))
         for line in figures[-1].lines():
             print(line, flush=True)
-        for line in figures[-1].weak if args.weak else ():
+        weak = figures[-1].weak if isinstance(figures[-1], Figures) and args.weak else ()
+        for line in weak:
             print(f"  weak: {line}", flush=True)
     if args.out:
         args.out.write_text(json.dumps([asdict(one) for one in figures], indent=1) + "\n", encoding="utf-8")

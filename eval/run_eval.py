@@ -4,6 +4,12 @@ Reads a run folder; for each NAME=MODEL leaves OUT/NAME.jsonl (one line per prob
 
     python -m eval.run_eval --run-dir outputs/demo --split dev --out outputs/demo/iteration_1/evaluation \\
         --models dev=outputs/demo/iteration_1/model control_dev=outputs/demo/iteration_1/control_model
+
+An outside test set in the place of a split, answered by models with a run's settings, or from a file of completions:
+
+    python -m eval.run_eval --benchmark q_humaneval --data q_humaneval.jsonl --completions answers.jsonl --out scores
+    python -m eval.run_eval --benchmark q_humaneval --data q_humaneval.jsonl --run-dir outputs/q --out scores \\
+        --models best=outputs/q/iteration_3/model --samples 10
 """
 
 from __future__ import annotations
@@ -15,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bootstrap.checkers import open_pool
+from bootstrap.checkers import Checkers
 from bootstrap.config import RunConfig
 from bootstrap.engines import load_engine, preload_engine
 from bootstrap.files import write_json, write_jsonl
@@ -26,9 +32,8 @@ from bootstrap.progression import best_of
 from bootstrap.records import Candidate, Problem
 from bootstrap.run_store import RunStore
 from bootstrap.sampling import Batch, SampleAndCheck, VerdictCache, plan_batches
+from eval.benchmark import add_benchmark_arguments, run_benchmark
 from eval.metrics import ProblemScore, mean_pass_at_k, summarise
-from interpreters import load_interpreter
-from interpreters.checking import CheckerPool
 
 GREEDY, SAMPLED = 0, 1
 
@@ -53,6 +58,7 @@ def score_row(problem: Problem, candidates: Sequence[Candidate]) -> dict[str, An
         "n": 1, "correct": int(greedy.passed), "outcome": greedy.outcome.value, "completion": greedy.completion,
         "code": greedy.code, "message": greedy.message, "tokens": greedy.tokens,
         "sampled_n": len(sampled), "sampled_correct": sum(c.passed for c in sampled),
+        **({"target": problem.target} if problem.target else {}),
     }  # fmt: skip
 
 
@@ -70,13 +76,12 @@ def summary(rows: Sequence[Mapping[str, Any]], config: RunConfig) -> dict[str, A
 
 def evaluate_model(
     name: str, model: str, problems: Mapping[str, Problem], members: Sequence[Problem], config: RunConfig,
-    pool: CheckerPool, cache: VerdictCache, folder: Path,
+    checkers: Checkers, cache: VerdictCache, folder: Path,
 ) -> tuple[list[dict[str, Any]], float]:  # fmt: skip
     """Return the rows of one model, and the seconds that it generated."""
     engine = load_engine(model, config.engine, config.prompt)
-    language = load_interpreter(config.target).language
     try:
-        sampler = SampleAndCheck(problems, engine, pool, config, language, 0, cache)
+        sampler = SampleAndCheck(problems, engine, checkers, config, 0, cache)
         batches = plan(members, config, f"{folder.parent.name} {name}")
         progress = ProgressLines(sum(batch.size for batch in batches), f"answers/s of {name}")
         by_problem: dict[str, list[Candidate]] = defaultdict(list)
@@ -103,9 +108,9 @@ def evaluate(
     members = list(problems.values())
     scores: dict[str, Any] = {}
     cache, engine_seconds = VerdictCache(), 0.0
-    with open_pool(config) as pool:
+    with Checkers(config) as checkers:
         for name, model in models.items():
-            rows, seconds = evaluate_model(name, model, problems, members, config, pool, cache, out)
+            rows, seconds = evaluate_model(name, model, problems, members, config, checkers, cache, out)
             write_jsonl(out / f"{name}.jsonl", rows)
             scores[name] = summary(rows, config)
             engine_seconds += seconds
@@ -133,13 +138,20 @@ def test_models(store: RunStore, config: RunConfig, iterations: int) -> dict[str
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run-dir", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--split", choices=["dev", "test"], required=True, help="which held-out problems")
+    parser.add_argument("--run-dir", type=Path, help="folder of the run")
+    parser.add_argument("--split", choices=["dev", "test"], help="which held-out problems")
     parser.add_argument("--models", nargs="+", metavar="NAME=MODEL", help="models by name of the result")
     parser.add_argument("--iterations", type=int, help="instead of --models: compare base, best and twin of so many")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--wait", action="store_true", help=WAIT_HELP)
+    add_benchmark_arguments(parser)
     args = parser.parse_args(argv)
+    if args.benchmark:
+        named = parse_models(args.models or (), parser)
+        run_program(lambda: run_benchmark(args, named))
+        return
+    if args.run_dir is None or args.split is None:
+        parser.error("give --run-dir and --split, or --benchmark with --data")
     if (args.models is None) == (args.iterations is None):
         parser.error("give either --models or --iterations")
     named = parse_models(args.models or (), parser)

@@ -20,6 +20,8 @@ INTERPRETERS = {
     "ibis_polars": "interpreters.ibis_expr:IbisPolars",
     "postgres_sql": "interpreters.postgres_sql:PostgresSql",
     "python_function": "interpreters.python_function:PythonFunction",
+    "q_subset": "interpreters.q_code:QSubset",
+    "q_kdb": "interpreters.q_kdb:QKdb",
 }
 
 

@@ -196,6 +196,13 @@ class Interpreter(Protocol):
         """Return one line that names the layers of the sandbox in force, see sandbox.py."""
         ...
 
+    def refuses(self, inputs: Sequence[Mapping[str, Table]]) -> str | None:
+        """Return in one sentence why this language cannot carry the inputs of a problem's tests; None where it can.
+
+        Such a problem is not given to it: what `execute` makes of it is nobody's verdict. Starts nothing.
+        """
+        ...
+
     def execute(
         self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits, go_on: GoOn | None = None
     ) -> Execution:

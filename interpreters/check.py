@@ -156,7 +156,7 @@ def run(args: argparse.Namespace) -> int:
     problems = read_problems(args.problems)
     file = CandidateFile(args.candidates, args.code_field, args.id_field)
     candidates = file.index(problems)
-    version = _start(args)
+    version = _start(args, {one.problem_id: problems[one.problem_id].tests for one in candidates})
     with VerdictFile(args.out) as verdicts:
         check = Check(problems, file, candidates, verdicts, f"{args.target} {version} {limits}")
         say(f"{len(candidates):,} candidates, {len(candidates) - len(check.owed):,} judged already")
@@ -173,9 +173,15 @@ def run(args: argparse.Namespace) -> int:
     return OWED if check.still_owed else DONE
 
 
-def _start(args: argparse.Namespace) -> str:
-    """Return the engine's version; say how the code will be kept in. Raises InputError where it cannot run here."""
+def _start(args: argparse.Namespace, asked: Mapping[str, Sequence[TestCase]]) -> str:
+    """Return the engine's version; say how the code will be kept in. Raises InputError where it cannot run here, or
+    cannot hold the inputs of a problem that is asked about."""
     with load_interpreter(args.target, args.sandbox) as interpreter:
+        for problem_id, tests in asked.items():
+            refusal = interpreter.refuses([test.tables for test in tests])
+            if refusal:
+                wanted = f"expected problems whose inputs {args.target} can hold"
+                raise InputError(f"--problems: {wanted}, found {problem_id!r}: {refusal}; leave its candidates out")
         reason = interpreter.available()
         if reason:
             raise InputError(f"--target: expected an interpreter that works here, found {args.target}: {reason}")

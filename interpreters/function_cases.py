@@ -11,6 +11,7 @@ integers of more than 400 digits, and nesting that the wire does not carry.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
@@ -131,10 +132,20 @@ def _struct(value: Mapping[str, object], depth: int) -> Value:
 def _pairs(value: Mapping[object, object], depth: int) -> Value:
     if depth + 1 >= MAX_DEPTH:
         raise WireError(f"a value is nested deeper than {MAX_DEPTH}")
-    if any(isinstance(key, float) and math.isnan(key) for key in value):
+    return dict_of_pairs([(plain_value(key, depth + 2), plain_value(item, depth + 2)) for key, item in value.items()])
+
+
+def dict_of_pairs(pairs: Sequence[tuple[Value, Value]]) -> Value:
+    """Return what a dict of these plain keys and values becomes where not all keys are text. Raises WireError."""
+    if any(isinstance(key, float) and math.isnan(key) for key, _ in pairs):
         raise WireError("NaN is a key of a dict")
-    pairs = [(plain_value(key, depth + 2), plain_value(item, depth + 2)) for key, item in value.items()]
-    return [{"key": key, "value": item} for key, item in sorted(pairs, key=lambda pair: _rank(pair[0]))]
+    try:
+        found = sorted(pairs, key=lambda pair: _rank(pair[0]))
+    except KeyError as error:
+        raise WireError(f"a value of type {error.args[0].__name__} is a key of a dict") from error
+    if any(_rank(one) == _rank(other) for (one, _), (other, _) in itertools.pairwise(found)):
+        raise WireError("a dict has a key twice")
+    return [{"key": key, "value": item} for key, item in found]
 
 
 _ORDER: Mapping[type, Callable[[Any], tuple[object, ...]]] = {

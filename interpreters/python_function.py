@@ -5,6 +5,8 @@ Its inputs are tables of one row, as interpreters/function_cases.py writes them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from interpreters.base import Column, ColumnType, Table
 from interpreters.processes.forked import ForkedInterpreter
 
@@ -23,3 +25,10 @@ class PythonFunction(ForkedInterpreter):
     runner = "interpreters.runners.python_function_runner"
     self_test = ("def add(a, b):\n    return [a + x for x in b]", [{"add": _PAIR}])
     install = "a Python with its whole standard library"
+
+    def refuses(self, inputs: Sequence[Mapping[str, Table]]) -> str | None:
+        for tables in inputs:
+            if len(tables) != 1 or any(len(table.rows) != 1 for table in tables.values()):
+                found = ", ".join(f"{name} of {len(table.rows)} rows" for name, table in tables.items()) or "none"
+                return f"a function has one input table of one row, its arguments; found {found}"
+        return None

@@ -35,7 +35,8 @@ class Samples:
     """Candidates of one language, by what they do.
 
     Where candidates are functions, an input is one table of one row, so what a suite says of many rows, or of an empty
-    table, has no meaning there: `of_rows` is False, and such tests do not ask them.
+    table, has no meaning there: `of_rows` is False, and such tests do not ask them. Where a language has no place for
+    some values or names, `of_all_values` is False; what it says of them is in the tests of its own.
     """
 
     right: str
@@ -51,10 +52,12 @@ class Samples:
     no_select: str  # forbidden by the gate
     wrong_says: str = "units"
     of_rows: bool = True
+    of_all_values: bool = True  # tables may hold NaN beside NULL, values of every type, and any names
     names: tuple[str, ...] = ("sales", "t")  # under which candidates find their input
     tests: tuple[TestCase, ...] = totals(SALES, EMPTY, SALES)  # `right` passes them, `wrong` the second alone
     tables: tuple[Table, Table] = (SALES, EMPTY)  # that `identity` gives back when one is called `t`
     no_table: Outcome = Outcome.RUNTIME_ERROR  # of `identity` without a `t`
+    refused: Outcome = Outcome.FORBIDDEN  # of `no_select`
 
 
 SAMPLES = {
@@ -127,4 +130,23 @@ SAMPLES["python_function"] = Samples(
     ),
     no_table=Outcome.NO_RESULT,
 )
+SAMPLES["q_subset"] = Samples(
+    right="0!select sum units by shop from sales",
+    ordered="`shop xdesc select shop,units from sales",
+    wrong="0!select max units by shop from sales",
+    identity="t",
+    syntax_error="select units from sales where (units>1",
+    runtime_error="select unit from sales",
+    runtime_error_says="'unit",
+    endless="while[1b;]",
+    memory_bomb="r:()\nwhile[1b; r,:enlist til 1000000]",
+    huge_output='([] a:4000#enlist 1000#"x")',
+    no_select='system "ls"\nsales',
+    of_all_values=False,
+    refused=Outcome.UNSUPPORTED,
+)
+SAMPLES["q_kdb"] = replace(  # the stand-in's answers to what q_subset does not know, and to what takes it long
+    SAMPLES["q_subset"], huge_output="([] a:til 5001)", refused=Outcome.NO_RESULT
+)
 OF_ROWS = sorted(name for name, samples in SAMPLES.items() if samples.of_rows)
+OF_ALL_VALUES = sorted(name for name in OF_ROWS if SAMPLES[name].of_all_values)

@@ -18,14 +18,20 @@ from eval.bench_checks import AIMS, COLUMNS, INTERPRETERS, Round, Side, measure_
 from eval.bench_checks_cpu import cpu_seconds
 from eval.bench_checks_load import Load, load_note, shares
 from eval.bench_checks_rivals import PROGRAMS, fresh_connection, fresh_process, start_true, write_tables
-from eval.bench_checks_work import PROBLEMS, SAMPLES, SIZES, Check, Size, checks
+from eval.bench_checks_work import PROBLEMS, SAMPLES, SIZES, Check, Size, checks, sizes_of
 from eval.bench_table import Section, print_section
 from interpreters import load_interpreter
 from interpreters.base import InterpreterUnavailable, Limits
 from interpreters.checking import check
 from interpreters.sandbox import Wanted
 
-LANGUAGES = {"polars_expr": "polars", "duckdb_sql": "duckdb", "ibis_duckdb": "ibis", "ibis_polars": "ibis"}
+LANGUAGES = {
+    "polars_expr": "polars",
+    "duckdb_sql": "duckdb",
+    "ibis_duckdb": "ibis",
+    "ibis_polars": "ibis",
+    "q_subset": "q",
+}
 
 
 def one_problem(language: str, size: Size) -> list[Check]:
@@ -58,7 +64,7 @@ def test_our_verdicts_are_those_that_the_work_says(name: str) -> None:
     except InterpreterUnavailable as reason:
         pytest.skip(str(reason))
     with interpreter:
-        for size in SIZES:
+        for size in sizes_of(interpreter.language):
             for one in one_problem(interpreter.language, size):
                 verdict = check(interpreter, one.code, one.tests, Limits())
                 assert verdict.passed == one.is_right, f"{size} {one.code}: {verdict}"
@@ -80,12 +86,13 @@ def agrees(passes: Callable[[Check], bool], work: list[Check]) -> list[bool]:
 
 @pytest.mark.parametrize("name", sometimes(PROGRAMS))
 def test_a_fresh_process_tells_right_from_wrong(name: str, parquet: Path) -> None:
-    if not importlib.util.find_spec(name.partition("_")[0]):
+    if name != "q_subset" and not importlib.util.find_spec(name.partition("_")[0]):
         pytest.skip(f"{name.partition('_')[0]} is not installed")
     passes = fresh_process(PROGRAMS[name], parquet)
-    right, wrong, also_right, _, _, failing, *_ = one_problem(LANGUAGES[name], "medium")
-    assert agrees(passes, [right, wrong, also_right, failing]) == [True] * 4
-    assert agrees(passes, one_problem(LANGUAGES[name], "trivial")[:2]) == [True] * 2
+    for size in sizes_of(LANGUAGES[name]):
+        right, wrong, also_right, _, _, failing, *_ = one_problem(LANGUAGES[name], size)
+        asked = [right, wrong] if size == "trivial" else [right, wrong, also_right, failing]
+        assert agrees(passes, asked) == [True] * len(asked), size
 
 
 def test_a_fresh_connection_tells_right_from_wrong() -> None:
@@ -175,11 +182,17 @@ def test_the_table_says_which_aims_are_met() -> None:
     assert rows["strong / unlocked"]["aim"] == "≤ 15 %: missed"
 
 
+def test_the_table_says_whether_a_speed_is_reached() -> None:
+    sides = dict.fromkeys(("unlocked", "standard", "strong", "fresh"), rounds(2.0, 2.5))
+    aims = {row[0].strip(): row[-1] for row in rows_of("q_subset", "puzzle", sides)}
+    assert (aims["strong"], aims["strong, speed"]) == ("≥ 5x: missed", "≥ 150/s: met")
+
+
 def test_the_widest_table_fits_into_its_console() -> None:
     wide = [Round(160, 160, 2.345, 2.345), Round(160, 160, 1.234, 1.234)]
     sides = dict.fromkeys(("unlocked", "standard", "strong", "strong, loading anew", "fresh", "floor"), wide)
     text = io.StringIO()
-    rows = [row for name in AIMS for row in rows_of(name, "medium", sides)]
+    rows = [row for name in AIMS for size in AIMS[name] for row in rows_of(name, size, sides)]
     print_section(Console(file=text, width=120), Section("Checking", COLUMNS, rows))
     assert "…" not in text.getvalue()
 

@@ -21,7 +21,8 @@ SECRET = "expected-7391"
 INPUT = {"columns": [["a", "int"], ["s", "string"]], "height": 3, "values": [[1, 2, 3], ["x", "y", None]]}
 DOUBLED = {"columns": [["a", "int"]], "height": 3, "values": [[2, 4, 6]]}
 TOLD = {"columns": [["s", "string"]], "height": 1, "values": [[SECRET]]}
-RIGHT = {"polars_expr": "t.select(pl.col('a') * 2)", "duckdb_sql": "SELECT a * 2 AS a FROM t"}
+RIGHT = {"polars_expr": "t.select(pl.col('a') * 2)", "duckdb_sql": "SELECT a * 2 AS a FROM t",
+         "q_subset": "select a:2*a from t"}  # fmt: skip
 
 
 def test_of(expected: Mapping[str, Any], table: Mapping[str, Any] = INPUT, name: str = "t") -> dict[str, Any]:
@@ -92,7 +93,7 @@ def test_every_candidate_gets_a_line_in_its_place(desk: Desk, target: str) -> No
     assert [row["failed_test"] for row in found] == [None, 0, 0] * 2
     assert all((row["problem_id"], row["model"], row["temperature"]) == ("double", "m", 0.5) for row in found)
     assert not any({"code", "completion", "logprob"} & row.keys() for row in found)
-    assert found[0]["interpreter"].split()[0] == target.split("_")[0]
+    assert found[0]["interpreter"].replace("-", " ").split()[0] == target.split("_")[0]
     assert "PASSED                     2    33.3%" in done.stdout
     assert "1 of 1 problems have a candidate that passed" in done.stdout
 
@@ -381,3 +382,15 @@ def test_on_a_terminal_progress_is_one_line(desk: Desk) -> None:
     assert len(states) > 3
     assert all("\n" not in state for state in states[1:-1])
     assert states[-1].startswith("20 of 20 (100%)")
+
+
+@pytest.mark.parametrize(("target", "reason"), [("python_function", "of 3 rows"), ("q_subset", "'select'")])
+def test_a_problem_that_a_language_cannot_hold_is_an_error_of_the_input(desk: Desk, target: str, reason: str) -> None:
+    table = {**INPUT, "columns": [["a", "int"], ["select", "string"]]}
+    write(desk.problems, [{"problem_id": "double", "statement": "Double a.", "tests": [test_of(DOUBLED, table)]}])
+    desk.put("t")
+    done = desk.check(target=target)
+    assert done.returncode == 2
+    assert "--problems: expected problems whose inputs" in done.stderr
+    assert reason in done.stderr
+    assert not desk.out.exists()

@@ -247,7 +247,13 @@ def test_a_wide_table_does_not_crowd_out_other_mistakes() -> None:
 
 @pytest.mark.parametrize(
     ("language", "code"),
-    [("duckdb", "SELEC name"), ("duckdb", "SELECT 1; SELECT 2"), ("polars", "singer.filter("), ("q", "select from t")],
+    [
+        ("duckdb", "SELEC name"),
+        ("duckdb", "SELECT 1; SELECT 2"),
+        ("polars", "singer.filter("),
+        ("q", "(select from t"),
+        ("cobol", "STOP RUN."),
+    ],
 )
 def test_code_that_cannot_be_read_is_refused_with_the_reason(language: str, code: str) -> None:
     with pytest.raises(UnmutableError):

@@ -224,6 +224,6 @@ def test_an_append_of_rows_may_leave_columns_out() -> None:
     assert evaluate("t:([]a:1 2;b:3 4);t,:([]b:6 7);exec a from t")[-1].text == "1 2 0N 0N"
 
 
-def test_an_amend_by_a_function_at_a_new_key_is_refused() -> None:
+def test_an_amend_by_most_functions_at_a_new_key_is_refused() -> None:
     with pytest.raises(Unsupported):
-        evaluate("d:`a`b!1 2;d[`c]+:1")
+        evaluate("d:`a`b!1 2;d[`c]-:1")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from interpreters.q_subset import Workspace
+from interpreters.q_subset import Unsupported, Workspace
 
 # fmt: off
 EXPRESSIONS = [
@@ -167,3 +167,36 @@ def test_the_console_shows(expression: str, shown: str) -> None:
     workspace = Workspace()
     found = workspace.console(expression)
     assert [line.rstrip() for line in found.split("\n")] == shown.split("\n")
+
+
+# -- amending by a function -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("script", "console"),
+    [
+        ("a:1\nf:{a+:x}\nf 2;\na", "3"),
+        ("a:1 2 3\n{a[x]+:10}each 0 2;\na", "11 2 13"),
+        ("a:1 2 3\n{a[0]:9}[];\na", "9 2 3"),
+        ("r:()\n{r,:x}each 1 2;\nr", "1 2"),
+        ("a:1\n{a:5;a+:x;a}2", "7"),
+        ("f:{cnt:0;{cnt+:x}each 1 2;cnt}\ncnt:10\nf[]\ncnt", "0\n13"),
+        ("d:`a`b!1 2\nd[`c]+:3\nd`c", "3"),
+        ("d:`a`b!1 2\nd:@[d;`c`a;+;5 6]\nvalue d", "7 2 5"),
+        ("d:(0#`)!0#0\n{d[x]+:1}each`a`b`a;\nd", "a| 2\nb| 1"),
+        ("d:()!()\nd[`a],:1\nd[`a],:2\nd`a", "1 2"),
+        ("d:`a`b!(1 2;3 4)\nd[`c],:7\nd`c", ",7"),
+    ],
+)
+def test_an_amend_inside_a_lambda_or_at_a_new_key(script: str, console: str) -> None:
+    assert [line for line in Workspace().console(script).split("\n") if line] == console.split("\n")
+
+
+def test_an_amend_of_what_is_not_there_is_an_error() -> None:
+    assert Workspace().console("{nowhere+:1}[]") == "'nowhere"
+
+
+@pytest.mark.parametrize("script", ["d[`c]-:1", "d[`c]&:1", "@[d;`c;{x+y};1]", "d[`c]+:1f", "d[`c],:1"])
+def test_what_an_amend_at_a_new_key_gives_is_refused_where_it_is_not_known(script: str) -> None:
+    with pytest.raises(Unsupported):
+        Workspace().evaluate(f"d:`a`b!1 2\n{script}")

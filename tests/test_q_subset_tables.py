@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from interpreters.q_subset import Workspace
+from interpreters.q_subset.values import Table
 
 SETUP = "t:([]a:1 2 3;b:`x`y`x;c:1 2 3f);kt:([k:`x`y]v:1 2)"
 # fmt: off
@@ -165,3 +166,34 @@ def test_the_console_shows(expression: str, shown: str) -> None:
     workspace.evaluate(SETUP)
     found = workspace.console(expression)
     assert [line.rstrip() for line in found.split("\n")] == shown.split("\n")
+
+
+NO_ROWS = "t:([] a:`symbol$();b:`long$();c:`float$());"
+
+
+@pytest.mark.parametrize(
+    ("query", "columns"),
+    [
+        ("select sum b,avg c,n:count i,f:first a by a from t", {"a": 11, "b": 7, "c": 9, "n": 7, "f": 11}),
+        ("select d:2*b by a from t", {"a": 11, "d": 0}),
+        ("select by a from t", {"a": 11, "b": 7, "c": 9}),
+        ("update d:2*b,e:c>1,f:`x from t", {"a": 11, "b": 7, "c": 9, "d": 7, "e": 1, "f": 11}),
+    ],
+)
+def test_queries_of_no_rows_keep_their_types(query: str, columns: dict[str, int]) -> None:
+    table = Workspace().run(f"{NO_ROWS} 0!{query}")[-1]
+    assert isinstance(table, Table)
+    assert dict(zip(table.names, [column.t for column in table.columns], strict=True)) == columns
+    assert table.height() == 0
+
+
+def test_the_median_of_a_table_is_the_average_of_its_middle_rows() -> None:
+    assert Workspace().console("med ([]a:4 1 2 3;b:1 5 9 7)") == "a| 2.5\nb| 8"
+    assert Workspace().console("med ([k:`a`b`c]a:3 1 2;b:1 5 9)") == "a| 2\nb| 9"
+
+
+def test_rows_joined_in_place_to_a_keyed_table_may_leave_columns_out() -> None:
+    script = "t:([k:`a`b]a:1 2;b:3 4)\nt,:([k:`b`c]a:10 11)\n"
+    assert Workspace().console(script + "exec a from t") == "1 10 11"
+    assert Workspace().console(script + "exec b from t") == "3 4 0N"
+    assert Workspace().console("t:([k:`a`b]a:1 2)\nt,:([k:enlist`a]c:enlist 1)").startswith("'")

@@ -23,6 +23,8 @@ MAX_ROWS = 60  # of a table in a new data set
 GROWN_ROWS = 30
 _NUMBER = re.compile(r"(?<![\w.])\d{1,15}(?:\.\d{1,9})?(?![\w.])")
 _TEXT = re.compile(r"'((?:[^'\\]|'')*)'|\"((?:[^\"\\])*)\"")
+_SYMBOL = re.compile(r"`([A-Za-z][\w.]*)")  # text in the tables of q
+_Q_DATE = re.compile(r"(?<![\w.])(\d{4})\.(\d\d)\.(\d\d)(?![\d.])")
 _NUMBERS = (ColumnType.INT, ColumnType.FLOAT, ColumnType.DECIMAL)
 
 
@@ -43,6 +45,8 @@ class Constants:
     def of(cls, codes: Sequence[str]) -> Constants:
         numbers = {Decimal(found) for code in codes for found in _NUMBER.findall(code)}
         texts = {(one or other).replace("''", "'").strip("%") for code in codes for one, other in _TEXT.findall(code)}
+        texts |= {name for code in codes for name in _SYMBOL.findall(code)}
+        texts |= {"-".join(day) for code in codes for day in _Q_DATE.findall(code)}
         return cls(tuple(sorted(numbers)), tuple(sorted(texts - {""})))
 
     def beside(self, column: ColumnHabit) -> list[Value]:

@@ -23,6 +23,7 @@ MAKERS = {
     "polars": "bootstrap.audit.python_mutants",
     "ibis": "bootstrap.audit.python_mutants",
     "python": "bootstrap.audit.function_mutants",
+    "q": "bootstrap.audit.q_mutants",
 }
 """Language -> module with a function `edits`."""
 

@@ -96,7 +96,7 @@ class Search:
         return [tame] * (FUNCTION_ROUNDS - WILD_ROUNDS) + [wild] * WILD_ROUNDS
 
     def round(self, subject: Subject, tried: Sequence[Variation], room: int) -> list[tuple[str, TestCase]]:
-        trials = self.trials(tried)
+        trials = self.trials([one for one in tried if self.is_carried(one)])
         self.measure(subject, trials)
         found: list[tuple[str, TestCase]] = []
         while trials and len(found) < room:
@@ -112,6 +112,10 @@ class Search:
             for trial in trials:
                 trial.kills = {index: fate for index, fate in trial.kills.items() if index not in best.kills}
         return found
+
+    def is_carried(self, variation: Variation) -> bool:
+        """Say whether the target language can hold the inputs; the problem's own tell whether they are arguments."""
+        return self.opened.refusal([*(test.tables for test in self.problem.tests), variation.tables]) is None
 
     def trials(self, tried: Sequence[Variation]) -> list[Trial]:
         """Return the variations on which the reference gives one result, whatever the order of the rows."""

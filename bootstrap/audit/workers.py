@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Generic, Literal, Self, TypeVar
 
 from interpreters import INTERPRETERS, load_interpreter
-from interpreters.base import Execution, Interpreter, Job, Limits
+from interpreters.base import Execution, Interpreter, Job, Limits, Table
 
 CELLS_PER_BATCH = 400_000
 """Of input tables, sent to a process at once."""
@@ -66,6 +66,7 @@ class OpenInterpreters:
         wanted = names if workers.languages is None else workers.languages
         self._names = {language: name for language, name in names.items() if language in wanted}
         self._sandbox = workers.sandbox
+        self._target = load_interpreter(workers.target, workers.sandbox) if workers.target else None
         self._stack = contextlib.ExitStack()
         self._opened: dict[str, Interpreter] = {}
         self.missing: dict[str, str] = {}
@@ -83,6 +84,10 @@ class OpenInterpreters:
             else:
                 self._opened[language] = interpreter
         return self._opened.get(language)
+
+    def refusal(self, inputs: Sequence[Mapping[str, Table]]) -> str | None:
+        """Return why the target cannot carry these inputs, None where it can or there is none."""
+        return self._target.refuses(inputs) if self._target is not None else None
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from bootstrap.carried import refusal
 from bootstrap.config import EngineConfig, PromptConfig
 from bootstrap.convert.attempts import ROUTES, Attempt, Converted, by_route, task_digest
 from bootstrap.convert.rules import convert_by_rules
@@ -57,6 +58,7 @@ class ConversionRun:
                 f"{folder} holds a conversion with other settings ({read_json(about)}): choose another --out"
             )
         write_json(about, settings.decisive())
+        self.refused: dict[str, str] = {}
         self.attempts = [Attempt.from_json(row) for row in read_jsonl(self._attempts_file, mend=True)]
 
     @property
@@ -77,7 +79,9 @@ class ConversionRun:
                 self._by_rules([p for p in problems if self.language not in p.references], pool)
             if self.settings.teacher:
                 solved = {attempt.problem_id for attempt in self.attempts if attempt.passed}
-                left = [p for p in problems if p.problem_id not in solved and self.language not in p.references]
+                self.refused = {p.problem_id: why for p in problems if (why := refusal(p, self.language))}
+                asked = [p for p in problems if p.problem_id not in solved | self.refused.keys()]
+                left = [p for p in asked if self.language not in p.references]
                 self._by_teacher(left, pool, *self.settings.teacher)
 
     def _by_rules(self, problems: Sequence[Problem], pool: CheckerPool) -> None:
@@ -109,7 +113,13 @@ class ConversionRun:
         tried: dict[str, list[Attempt]] = {}
         for attempt in self.attempts:
             tried.setdefault(attempt.problem_id, []).append(attempt)
-        return [Converted(p.problem_id, tried.get(p.problem_id, ()), "refused by the rules") for p in problems]
+        return [
+            Converted(
+                p.problem_id, tried.get(p.problem_id, ()),
+                f"{self.language} cannot hold it" if p.problem_id in self.refused else "refused by the rules",
+            )
+            for p in problems
+        ]  # fmt: skip
 
     def write_solutions(self, problems: Sequence[Problem]) -> list[Attempt]:
         """Write solutions.jsonl anew; return what was proved."""

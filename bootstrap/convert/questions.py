@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bootstrap.convert.attempts import Attempt
-from bootstrap.prompts import RULES, describe_table
+from bootstrap.prompts import NOTES, RULES, describe_table
 from bootstrap.records import Problem
 from interpreters.base import Outcome, Table
 
@@ -59,7 +59,11 @@ def question(problem: Problem, language: str, number: int, earlier: Sequence[Att
     """Return the prompt of a round, given the attempts of the rounds before."""
     strategy = strategy_of(number)
     title, rule, fence = RULES[language]
-    parts = [_opening(task_of(problem, language, strategy), title), f"Task: {problem.statement}", _inputs(problem)]
+    parts = [
+        _opening(task_of(problem, language, strategy), title),
+        f"Task: {problem.statement}",
+        _inputs(problem, language),
+    ]
     source = source_of(problem, language) if strategy.shows_source else None
     if source is not None:
         parts.append(f"The same in {TITLES[source]}:\n```\n{problem.references[source].strip()}\n```")
@@ -77,8 +81,9 @@ def _opening(task: str, title: str) -> str:
     return f"Translate the code to {title}, so that it gives the same result on every input."
 
 
-def _inputs(problem: Problem) -> str:
+def _inputs(problem: Problem, language: str) -> str:
     lines = [describe_table(name, table) for name, table in problem.tests[0].tables.items()]
+    lines += [NOTES[language][problem.kind]] if language in NOTES else []
     return ("Function and parameters:\n" if problem.kind == "function" else "Tables:\n") + "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Values and tables as literals: of Python, of DuckDB's and of PostgreSQL's SQL.
+"""Values and tables as literals: of Python, of DuckDB's and of PostgreSQL's SQL, and of q.
 
 `LITERALS` has a writer per language; a language without one has no tests to show, and says so.
 """
@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from interpreters.base import Column, ColumnType, Table, Value
+from interpreters.q_values import q_literal, q_table
+from interpreters.wire import WireError
 
 PYTHON_IMPORTS = "import datetime\nfrom decimal import Decimal\n"
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -108,12 +110,29 @@ def postgres_literal(value: Value) -> str:
     return _SQL[type(value)](value)
 
 
+def as_q(value: Value) -> str:
+    """Return an expression of q that gives the value. Raises NoLiteralError."""
+    try:
+        return q_literal(value)
+    except WireError as error:
+        raise NoLiteralError(str(error)) from error
+
+
+def as_q_table(table: Table) -> str:
+    """Return an expression of q that gives the table, text as symbols. Raises NoLiteralError."""
+    try:
+        return q_table(table)
+    except WireError as error:
+        raise NoLiteralError(str(error)) from error
+
+
 LITERALS: dict[str, Callable[[Value], str]] = {
     "python": python_literal,
     "polars": python_literal,
     "ibis": python_literal,
     "duckdb": duckdb_literal,
     "postgres": postgres_literal,
+    "q": as_q,
 }
 """Language -> how it writes a value."""
 

@@ -12,6 +12,8 @@ from bootstrap.export.finished import Finished
 from bootstrap.export.literals import (
     PYTHON_IMPORTS,
     NoLiteralError,
+    as_q,
+    as_q_table,
     python_literal,
     python_rows,
     sql_table,
@@ -120,12 +122,32 @@ def _frame_test(finished: Finished, number: int, test: TestCase) -> str:
     return "".join(parts)
 
 
+Q_SCRIPT = """lines:read0`:sol.q
+lines:lines where not lines like "/*"
+starts:where not(first each lines)in" \\t}"
+show last value each{"\\n"sv x}each starts _lines
+"""
+"""Shows what the last statement of a script gives, which `\\l` would not: a statement is a line with the indented lines
+after it."""
+
+
+def _q_test(finished: Finished, number: int, test: TestCase) -> str:
+    """Return a script that loads a function and shows what it gives, or makes the tables and runs the solution."""
+    title = f"/ Test {number}: for the program q.\n\n"
+    if finished.problem.kind == "function":
+        entry, _, arguments = arguments_of(test)
+        return f"{title}\\l sol.q\nshow {entry}[{';'.join(map(as_q, arguments))}]\n"
+    tables = "".join(f"{name}:{as_q_table(table)}\n" for name, table in test.tables.items())
+    return f"{title}{tables}{Q_SCRIPT}"
+
+
 TARGET_TESTS: dict[str, Callable[[Finished, int, TestCase], str]] = {
     "python": python_test,
     "duckdb": _sql_test,
     "postgres": _sql_test,
     "polars": _frame_test,
     "ibis": _frame_test,
+    "q": _q_test,
 }
 """Language -> how its test files are written; here a language is added."""
 
@@ -144,4 +166,4 @@ def target_test(finished: Finished, number: int, test: TestCase) -> str:
 
 
 def _comment(language: str) -> str:
-    return "--" if EXTENSIONS[language] == "sql" else "#"
+    return "/" if language == "q" else "--" if EXTENSIONS[language] == "sql" else "#"

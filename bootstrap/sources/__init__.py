@@ -14,6 +14,7 @@ from bootstrap.records import Problem
 
 SOURCES = {
     "table_pipelines": "bootstrap.sources.table_pipelines:TablePipelines",
+    "function_basics": "bootstrap.sources.function_basics.source:FunctionBasics",
     "text2sql": "bootstrap.sources.text2sql:Text2Sql",
     "mbpp": "bootstrap.sources.mbpp:Mbpp",
     "humaneval": "bootstrap.sources.humaneval:HumanEval",
@@ -22,6 +23,8 @@ SOURCES = {
     "defog": "bootstrap.sources.defog:Defog",
     "q_humaneval": "bootstrap.sources.q_humaneval:QHumanEval",
     "directory": "bootstrap.sources.directory:Directory",
+    "generated": "bootstrap.sources.generated:Generated",
+    "mixture": "bootstrap.sources.mixture:Mixture",
     "jsonl": "bootstrap.sources.jsonl_problems:JsonlProblems",
 }
 

@@ -55,7 +55,7 @@ class QHumanEval:
     def load(self) -> Iterator[Problem]:
         """Yield the problems in the order of the file. Raises UserError for a file that cannot be read."""
         left_out: Counter[str] = Counter()
-        for number, row in self._rows():
+        for number, row in read_rows(self.path):
             try:
                 yield self.problem(row, number)
             except UnusableError as error:
@@ -64,29 +64,11 @@ class QHumanEval:
             reasons = "; ".join(f"{count} because {why}" for why, count in left_out.most_common(9))
             log.warning("%d problems of %s left out: %s", left_out.total(), self.path, reasons)
 
-    def _rows(self) -> Iterator[tuple[int, object]]:
-        if not self.path.is_file():
-            raise UserError(f"source.options.path: no file {self.path}")
-        content = self.path.read_text(encoding="utf-8", errors="replace")
-        if content.lstrip().startswith("["):
-            try:
-                yield from enumerate(json.loads(content))
-            except ValueError as e:
-                raise UserError(f"source.options.path: {self.path} is not JSON ({e})") from e
-            return
-        for number, line in enumerate(filter(str.strip, content.splitlines())):
-            try:
-                yield number, json.loads(line)
-            except ValueError:
-                yield number, None
-
     def problem(self, row: object, number: int) -> Problem:
         """Return the problem of one row. Raises UnusableError."""
         if not isinstance(row, Mapping):
             raise UnusableError("the line is not a JSON object")
-        missing = [name for name in FIELDS if not isinstance(row.get(name), str) or not row[name].strip()]
-        if missing:
-            raise UnusableError(f"{missing[0]} is missing or not text")
+        require_fields(row)
         tests = tuple(self._tests(row))
         task = row.get("task_id")
         reference = row.get("canonical_solution")
@@ -103,7 +85,7 @@ class QHumanEval:
 
     def _tests(self, row: Mapping[str, Any]) -> Iterator[TestCase]:
         entry = row["entry_point"].strip()
-        found = pairs_of(f"{row.get('test_setup_code') or ''}\n{row['tests']}", [entry])
+        found = pairs_of(check_of(row), [entry])
         if not found.pairs:
             why = found.unread.most_common(1)
             raise UnusableError(why[0][0] if why else "no assert calls the function")
@@ -112,6 +94,36 @@ class QHumanEval:
         names = parameters_of(row["prompt"], entry)
         for number, pair in enumerate(found.pairs):
             yield test_of(entry, names, pair, hidden=number >= self.options.visible)
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, object]]:
+    """Yield the rows of the file with their numbers, None for a line that is no JSON. Raises UserError."""
+    if not path.is_file():
+        raise UserError(f"q-HumanEval: no file {path}")
+    content = path.read_text(encoding="utf-8", errors="replace")
+    if content.lstrip().startswith("["):
+        try:
+            yield from enumerate(json.loads(content))
+        except ValueError as e:
+            raise UserError(f"q-HumanEval: {path} is not JSON ({e})") from e
+        return
+    for number, line in enumerate(filter(str.strip, content.splitlines())):
+        try:
+            yield number, json.loads(line)
+        except ValueError:
+            yield number, None
+
+
+def require_fields(row: Mapping[str, Any]) -> None:
+    """Raise UnusableError for a row without prompt, tests or entry_point."""
+    missing = [name for name in FIELDS if not isinstance(row.get(name), str) or not row[name].strip()]
+    if missing:
+        raise UnusableError(f"{missing[0]} is missing or not text")
+
+
+def check_of(row: Mapping[str, Any]) -> str:
+    """Return the Python code that tests: what it needs first, then the function `check`."""
+    return f"{row.get('test_setup_code') or ''}\n{row['tests']}"
 
 
 def parameters_of(prompt: str, entry: str) -> list[str]:

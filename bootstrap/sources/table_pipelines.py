@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bootstrap.errors import UserError, nearest
 from bootstrap.records import Problem, digest
-from bootstrap.sources.pipelines import duckdb_code, ibis_code, polars_code, postgres_code
+from bootstrap.sources.pipelines import duckdb_code, ibis_code, polars_code, postgres_code, q_code
 from bootstrap.sources.pipelines.generate import STEP_KINDS, Pipeline, draw_pipeline
 from bootstrap.sources.pipelines.steps import Frame, FrameColumn, Step
 from bootstrap.sources.pipelines.wording import describe
@@ -28,6 +28,7 @@ RENDERERS: dict[str, Callable[[tuple[Step, ...], tuple[FrameColumn, ...]], str]]
     "duckdb": duckdb_code.render,
     "postgres": postgres_code.render,
     "ibis": ibis_code.render,
+    "q": q_code.render,
 }
 """Language -> how its reference is written, from the steps and the columns of `df`."""
 

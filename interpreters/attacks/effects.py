@@ -17,7 +17,7 @@ INPUT = Table((Column("a", ColumnType.INT), Column("s", ColumnType.STRING)), ((1
 
 KEPT = "kept-by-the-engine"  # what a first code tries to leave for a second one
 
-Language = Literal["python", "polars", "ibis", "duckdb", "duckdb_select", "duckdb_script", "postgres"]
+Language = Literal["python", "polars", "ibis", "duckdb", "duckdb_select", "duckdb_script", "postgres", "q"]
 """Whom a row concerns: `python` every interpreter whose code is Python, `duckdb` both of DuckDB."""
 
 Effect = Callable[[Execution, Scene], str | None]

@@ -56,5 +56,6 @@ GROUNDS: Mapping[str, Ground] = {
         forged=_function([7391, -4]),
         around=_FUNCTION,
     ),
+    "q": Ground(frozenset({"q"}), "select a:2*a from t", "x:0\ndo[100000; x+:1]\nt", "vault"),
 }
 """By language; an interpreter of another one cannot be attacked until it has an entry here."""

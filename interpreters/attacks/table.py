@@ -1,6 +1,6 @@
 """The attack table: what hostile code may try against an interpreter, and how it is seen whether that worked.
 
-The rows are data, in the five files that are named here. An attack has succeeded when something happened that can be
+The rows are data, in the six files that are named here. An attack has succeeded when something happened that can be
 seen from outside: a secret came home, a connection arrived, a file or a process is not as it was, something is left,
 the verdict is PASSED without the right answer, or the next honest check goes wrong. What an attack says of itself
 counts in one place only: where a system call that ought to be refused has no effect of its own.
@@ -22,6 +22,7 @@ from interpreters.attacks.on_files import FILES
 from interpreters.attacks.on_kernel import KERNEL
 from interpreters.attacks.on_postgres import POSTGRES
 from interpreters.attacks.on_python import PYTHON
+from interpreters.attacks.on_q import Q
 from interpreters.attacks.scene import Scene
 from interpreters.attacks.watch import resident_bytes
 from interpreters.base import (
@@ -51,7 +52,7 @@ class AttackResult:
 
 def attacks_on(language: str) -> list[Attack]:
     """Return the rows that concern an interpreter of this language, by number."""
-    rows = (*PYTHON, *FILES, *KERNEL, *DUCKDB, *POSTGRES)
+    rows = (*PYTHON, *FILES, *KERNEL, *DUCKDB, *POSTGRES, *Q)
     ground = GROUNDS.get(language)
     concern = [attack for attack in rows if ground and attack.language in ground.rows]
     return sorted(concern, key=lambda attack: attack.number)

@@ -12,6 +12,9 @@ network, processes, mounts and IPC (`namespaces.py`).
 NOT covered: faults of the kernel itself, timing and load as a way to signal, and the reading of library files. This
 bounds what a model writes by accident or by reward hacking; against an adversary with a kernel exploit, put the whole
 program into a virtual machine.
+
+A child that is to become another program (q, which is no library) has the same walls but one: it may execute, and
+then only the files named for it (`landlock.py`), out of a root folder that has nothing else in it (`root_folder.py`).
 """
 
 from __future__ import annotations
@@ -24,10 +27,11 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from interpreters.isolation import landlock, linux, privileges, seccomp
+from interpreters.isolation import landlock, linux, privileges, root_folder, seccomp
 
 SOCKET = 3  # the descriptor of a candidate's process on which requests and replies pass
 MAX_OPEN_FILES = 64
+PROGRAM_MB = 128  # address space of a program that a child becomes, its libraries included, before any data
 _PR_SET_CHILD_SUBREAPER = 36
 _DATA = ("/usr/share/zoneinfo", "/etc/localtime", "/proc/self/status", "/sys/fs/cgroup", "/dev/null", "/dev/urandom")
 
@@ -65,12 +69,12 @@ def library_paths() -> tuple[str, ...]:
     return tuple(sorted(outermost)) + tuple(path for path in _DATA if Path(path).exists())
 
 
-def prepare(layers: Collection[str]) -> None:
+def prepare(layers: Collection[str], may_execute: bool = False) -> None:
     """Do in the zygote what its children would all have to do."""
     if "unprivileged" in layers:
         privileges.clear_bounding_set()
     if "seccomp" in layers:
-        seccomp.prepare()
+        seccomp.prepare(may_execute)
 
 
 def _address_space() -> int:
@@ -78,10 +82,10 @@ def _address_space() -> int:
         return int(statm.read(64).split()[0]) * resource.getpagesize()
 
 
-def _limit(memory_mb: int, cpu_seconds: float) -> None:
+def _limit(mapped: int, memory_mb: int, cpu_seconds: float) -> None:
     cpu = math.ceil(cpu_seconds) + 1
     for kind, limit in (
-        (resource.RLIMIT_AS, _address_space() + memory_mb * 2**20),
+        (resource.RLIMIT_AS, mapped + memory_mb * 2**20),
         (resource.RLIMIT_CPU, cpu),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
@@ -95,7 +99,7 @@ def lockdown(memory_mb: int, cpu_seconds: float, layers: Collection[str], readab
 
     `layers` are those that `sandbox.py` found to work here. Raises OSError when one of them fails all the same.
     """
-    _limit(memory_mb, cpu_seconds)
+    _limit(_address_space(), memory_mb, cpu_seconds)
     if "unprivileged" in layers or "chroot" in layers:
         privileges.drop(privileges.private_uid(), "." if "chroot" in layers else None)
     linux.set_no_new_privs()
@@ -103,3 +107,21 @@ def lockdown(memory_mb: int, cpu_seconds: float, layers: Collection[str], readab
         landlock.restrict(readable)
     if "seccomp" in layers:
         seccomp.install()
+
+
+def lockdown_program(
+    memory_mb: int, cpu_seconds: float, layers: Collection[str], readable: Sequence[str], executable: Sequence[str]
+) -> None:
+    """Give up every right but to read the given paths and to become one of the given programs.
+
+    With `chroot` among the layers the root folder holds those paths and nothing else. Raises OSError as above.
+    """
+    root = root_folder.build([*readable, *executable]) if "chroot" in layers else None
+    _limit(PROGRAM_MB * 2**20, memory_mb, cpu_seconds)
+    if "unprivileged" in layers or root is not None:
+        privileges.drop(privileges.private_uid(), root)
+    linux.set_no_new_privs()
+    if "landlock" in layers:
+        landlock.restrict(readable, executable)
+    if "seccomp" in layers:
+        seccomp.install(True)

@@ -1,8 +1,8 @@
 """Landlock: a process takes away its own access to files, for good, without privileges. By ctypes.
 
 Covered: opening files and listing folders outside the given paths, writing, creating, removing, renaming and
-truncating anywhere, starting programs; with newer kernels also TCP (ABI 4), commands to devices (ABI 5), signals to
-processes outside and connections to abstract sockets (ABI 6).
+truncating anywhere, starting programs other than those given; with newer kernels also TCP (ABI 4), commands to
+devices (ABI 5), signals to processes outside and connections to abstract sockets (ABI 6).
 
 NOT covered: descriptors that are already open, other protocols than TCP, connections to sockets that have a path,
 chmod, chown, times and attributes, and looking at files (stat, access, chdir, readlink): names and sizes stay visible.
@@ -26,7 +26,7 @@ _VERSION = 1
 _PATH_BENEATH = 1
 _QUIET = 1  # LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF: attempts of candidates shall not fill the audit log
 
-_READ_FILE, _READ_DIR = 1 << 2, 1 << 3
+_EXECUTE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 2, 1 << 3
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}  # how many of the rights, counted by bit, an ABI knows
 _TCP_BIND_AND_CONNECT = 0b11
 _ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
@@ -51,8 +51,9 @@ def abi() -> int:
         raise
 
 
-def restrict(readable: Sequence[str]) -> int:
-    """Leave this process nothing but reading the given files and folders; return the ABI in force.
+def restrict(readable: Sequence[str], executable: Sequence[str] = ()) -> int:
+    """Leave this process nothing but reading the given files and folders, and starting the given programs, which are
+    single files; return the ABI in force.
 
     Libraries there can still be loaded. A path that is missing, or that this user cannot reach, is left out. Must come
     before the first thread, and from the process itself: /proc/self names the one that opens it.
@@ -66,7 +67,9 @@ def restrict(readable: Sequence[str]) -> int:
     rules = _new_rules(version)
     try:
         for path in readable:
-            _permit_reading(rules, path)
+            _permit(rules, path, _READ_FILE | _READ_DIR)
+        for path in executable:
+            _permit(rules, path, _READ_FILE | _EXECUTE)
         linux.syscall("landlock_restrict_self", _RESTRICT_SELF, rules, _QUIET if version >= 7 else 0)
     finally:
         os.close(rules)
@@ -85,11 +88,12 @@ def _new_rules(version: int) -> int:
     return linux.syscall("landlock_create_ruleset", _CREATE_RULESET, attributes, _at(version, _SIZES), 0)
 
 
-def _permit_reading(rules: int, path: str) -> None:
+def _permit(rules: int, path: str, rights: int) -> None:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
         parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
-            rights = _READ_FILE | _READ_DIR if stat.S_ISDIR(os.fstat(parent).st_mode) else _READ_FILE
+            if not stat.S_ISDIR(os.fstat(parent).st_mode):
+                rights &= ~_READ_DIR  # the kernel refuses it for a file
             linux.syscall("landlock_add_rule", _ADD_RULE, rules, _PATH_BENEATH, _PathBeneath(rights, parent), 0)
         finally:
             os.close(parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -10,22 +11,24 @@ import socket
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from interpreters.isolation import landlock, privileges, seccomp
-from interpreters.isolation.confine import lockdown
+from interpreters.isolation import landlock, privileges, root_folder, seccomp
+from interpreters.isolation.confine import lockdown, lockdown_program
 from interpreters.sandbox import NOTHING_TO_DROP, Sandbox
 
 PROBE_MEMORY_MB = 256
 PROBE_CPU_SECONDS = 10
 
 
-def find_sandbox(layers: Collection[str], readable: Sequence[str], inside: str) -> Sandbox:
-    """Return what holds here. `inside` names the namespaces that the calling process is in already, or is empty."""
+def find_sandbox(layers: Collection[str], readable: Sequence[str], inside: str, programs: bool = False) -> Sandbox:
+    """Return what holds here. `inside` names the namespaces that the calling process is in already, or is empty.
+
+    `programs`: its children become other programs, so a root folder of their own is worth having beside Landlock."""
     found, missing = {}, {}
-    for name, attempt in _ATTEMPTS.items():
+    for name, attempt in (_ATTEMPTS_OF_PROGRAMS if programs else _ATTEMPTS).items():
         if name not in layers:
             missing[name] = "switched off"
             continue
-        if name == "chroot" and "landlock" in found:
+        if name == "chroot" and "landlock" in found and not programs:
             continue
         reason, detail = attempt(readable)
         if reason is None:
@@ -34,6 +37,8 @@ def find_sandbox(layers: Collection[str], readable: Sequence[str], inside: str) 
             missing[name] = reason
     if inside:
         found["namespaces"] = inside
+    if programs:
+        return Sandbox(found, missing, _holes_of_programs(list(found), readable, bool(inside)))
     holes = _in_child(lambda: json.dumps(_holes(list(found), readable, bool(inside))))
     return Sandbox(found, missing, tuple(json.loads(holes)))
 
@@ -65,6 +70,17 @@ _ATTEMPTS: dict[str, Callable[[Sequence[str]], tuple[str | None, str]]] = {
     "chroot": _chroot,
     "seccomp": _seccomp,
 }
+
+
+def _root_folder(readable: Sequence[str]) -> tuple[str | None, str]:
+    return _works(lambda: privileges.drop(privileges.private_uid(), root_folder.build(readable))), "own root folder"
+
+
+def _seccomp_of_programs(readable: Sequence[str]) -> tuple[str | None, str]:
+    return _works(lambda: _and_no_new_privs(lambda: seccomp.install(True))), "but execve"
+
+
+_ATTEMPTS_OF_PROGRAMS = {**_ATTEMPTS, "chroot": _root_folder, "seccomp": _seccomp_of_programs}
 
 
 def _and_no_new_privs(restrict: Callable[[], object]) -> None:
@@ -107,8 +123,34 @@ def _in_child(work: Callable[[], str]) -> str:
 
 def _holes(layers: Sequence[str], readable: Sequence[str], contained: bool) -> list[str]:
     lockdown(PROBE_MEMORY_MB, PROBE_CPU_SECONDS, layers, readable)
+    return _open_doors(contained, lambda: _reads_a_file() or any(Path("/").iterdir()))  # an empty root shows nothing
+
+
+def _holes_of_programs(layers: Sequence[str], readable: Sequence[str], contained: bool) -> tuple[str, ...]:
+    """As above, under the walls of a child that may execute: here no program at all, so the shell must not start."""
+
+    def locked() -> None:
+        lockdown_program(PROBE_MEMORY_MB, PROBE_CPU_SECONDS, layers, readable, ())
+
+    def tell_doors() -> str:
+        locked()
+        return json.dumps(_open_doors(contained, _reads_a_file))
+
+    def tell_shell() -> str:
+        locked()
+        with contextlib.suppress(OSError):
+            os.execv("/bin/sh", ["sh", "-c", ":"])
+        return "kept from it"
+
+    doors: list[str] = json.loads(_in_child(tell_doors))
+    if _in_child(tell_shell) != "kept from it" and "processes" not in doors:
+        doors.append("processes")
+    return tuple(doors)
+
+
+def _open_doors(contained: bool, reads_a_file: Callable[[], bool]) -> list[str]:
     attacks = {
-        "files": _reads_a_file,
+        "files": reads_a_file,
         "network": _reaches_a_network,
         "processes": lambda: _starts_a_process() and not contained,
         "signals": lambda: _signals_its_parent() and not contained,
@@ -131,7 +173,7 @@ def _reads_a_file() -> bool:
         except OSError:
             continue
         return True
-    return any(Path("/").iterdir())  # an empty root shows nothing
+    return False
 
 
 def _reaches_a_network() -> bool:

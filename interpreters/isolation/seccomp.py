@@ -11,6 +11,9 @@ descriptors that were open before (a socket goes on working, and with it whateve
 memory and CPU time (rlimits), and mistakes of the kernel in what stays allowed. It is a list of what is denied, not
 of what is allowed, because the engines' own needs change with each of their releases.
 
+A process that is to become another program keeps one call more, execve. Which programs it may start is then for
+Landlock, or its root folder, to say; whatever it starts has this same filter.
+
 Denied calls fail with EPERM. Two give ENOSYS instead, as on an older kernel, so that the C library falls back on a
 call whose arguments a filter can read: clone3 on clone, openat2 on openat. So do the calls that are unknown here.
 
@@ -169,12 +172,12 @@ CHECKED: Mapping[str, Block] = {
 # -- the program ----------------------------------------------------------------------------------------------------
 
 
-def program(machine: str, pid: int) -> bytes:
+def program(machine: str, pid: int, may_execute: bool = False) -> bytes:
     """Return the filter for the process `pid` as the kernel reads it: 8 bytes per instruction.
 
     Raises OSError for a machine without a table.
     """
-    code, places = _template(machine)
+    code, places = _template(machine, may_execute)
     filled = bytearray(code)
     for place in places:
         struct.pack_into("=I", filled, place, pid)
@@ -182,7 +185,7 @@ def program(machine: str, pid: int) -> bytes:
 
 
 @functools.cache  # it is the same for every child of a zygote, but for the own process id
-def _template(machine: str) -> tuple[bytes, tuple[int, ...]]:
+def _template(machine: str, may_execute: bool) -> tuple[bytes, tuple[int, ...]]:
     if machine not in NUMBERS:
         known = ", ".join(NUMBERS)
         raise OSError(errno.ENOTSUP, f"no table of system calls for {machine!r}; there is one for {known}")
@@ -191,18 +194,20 @@ def _template(machine: str) -> tuple[bytes, tuple[int, ...]]:
         Instruction(_EQUAL, _ARCHITECTURES[machine], 1),
         *KILL,
         Instruction(_LOAD, _NUMBER),
-        *_search(list(_cases(machine))),
+        *_search(list(_cases(machine, may_execute))),
     )
     code = b"".join(struct.pack("=HBBI", s.code, s.if_true, s.if_false, s.value & 0xFFFFFFFF) for s in steps)
     return code, tuple(8 * i + 4 for i, step in enumerate(steps) if step.value == _OWN_PID)
 
 
-def _cases(machine: str) -> Iterator[tuple[int, Block]]:
+def _cases(machine: str, may_execute: bool) -> Iterator[tuple[int, Block]]:
     """Yield the first number of each range and what to do for the range, in ascending order."""
     numbers = NUMBERS[machine]
     answers = {numbers[name]: DENY for name in DENIED if name in numbers}
     answers |= {numbers[name]: NO_SUCH_CALL for name in UNKNOWN_TO_US}
     answers |= {numbers[name]: block for name, block in CHECKED.items() if name in numbers}
+    if may_execute:
+        answers[numbers["execve"]] = ALLOW
     last = None
     for number in range(FIRST_UNKNOWN):
         block = answers.get(number, ALLOW)
@@ -240,23 +245,23 @@ class _Prepared(NamedTuple):
 
 
 @functools.cache
-def prepare() -> _Prepared:
+def prepare(may_execute: bool) -> _Prepared:
     """Build the filter once, for a zygote's children to install. Raises OSError where there is none for the machine."""
     machine = os.uname().machine
     if sys.maxsize < 2**32 or sys.byteorder != "little":
         raise OSError(errno.ENOTSUP, "the system call tables are for 64-bit little-endian programs only")
-    code, places = _template(machine)
+    code, places = _template(machine, may_execute)
     steps = ctypes.create_string_buffer(code, len(code))
     return _Prepared(NUMBERS[machine]["seccomp"], steps, places, _Program(len(code) // 8, ctypes.addressof(steps)))
 
 
-def install() -> None:
+def install(may_execute: bool = False) -> None:
     """Filter every system call of all threads of this process from now on, and of all that they may start.
 
     Raises OSError when no_new_privs is not set, or the machine or the kernel cannot do it.
     """
     linux.require_no_new_privs("seccomp")
-    filled = prepare()
+    filled = prepare(may_execute)
     for place in filled.places:
         struct.pack_into("=I", filled.steps, place, os.getpid())
     thread = linux.syscall("seccomp", filled.call, _SET_MODE_FILTER, _ALL_THREADS, filled.whole)

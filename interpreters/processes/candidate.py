@@ -83,7 +83,7 @@ def live(
     """Be the child, from fork to exit; `loaded` are inputs that the zygote has loaded already. Does not return."""
     separate(connection, zygote)
     try:
-        request = parse_request(_receive(SOCKET))
+        request = parse_request(receive(SOCKET))
         runner.prepare(request["memory_mb"], request["context"])
         if loaded is None:
             loaded = runner.load(_inputs(request["inputs"]))
@@ -105,7 +105,7 @@ def _serve(runner: Runner, loaded: Any, request: Mapping[str, Any]) -> NoReturn:
     tests = len(request["inputs"])
     while True:
         try:
-            message = _receive(SOCKET)
+            message = receive(SOCKET)
         except EOFError:
             os._exit(0)
         if message[:1] == INPUTS:
@@ -119,7 +119,7 @@ def _serve(runner: Runner, loaded: Any, request: Mapping[str, Any]) -> NoReturn:
 
 def read_inputs(descriptor: int) -> list[dict[str, Columns]]:
     """Return the inputs in a message that the parent sends."""
-    return _inputs(parse_request(_receive(descriptor))["inputs"])
+    return _inputs(parse_request(receive(descriptor))["inputs"])
 
 
 def _inputs(tests: Sequence[Mapping[str, Any]]) -> list[dict[str, Columns]]:
@@ -163,7 +163,7 @@ def _explain(runner: Runner, error: BaseException) -> tuple[Outcome, str]:
     return runner.describe(error)
 
 
-def _receive(descriptor: int) -> bytes:
+def receive(descriptor: int) -> bytes:
     return _read(descriptor, LENGTH.unpack(_read(descriptor, LENGTH.size))[0])
 
 

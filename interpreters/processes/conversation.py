@@ -16,10 +16,8 @@ from typing import Any
 
 from interpreters.base import Job, Limits, Outcome, Table
 from interpreters.processes.candidate import ASK, CODE, GO_ON, INPUTS, LENGTH, STOP
-from interpreters.processes.replies import Replies
+from interpreters.processes.replies import LOAD_SECONDS, Replies
 from interpreters.wire import dump_request, table_to_json
-
-LOAD_SECONDS = 20.0  # from fork to the candidate's first line: reading and loading its inputs
 
 Inputs = Sequence[Mapping[str, Table]]
 
@@ -77,7 +75,7 @@ def converse(connection: socket.socket, message: bytes, replies: Replies, waited
 
     `waited` returns for how many seconds the child has been kept from a processor.
     """
-    load_deadline = time.monotonic() + LOAD_SECONDS
+    load_deadline = time.monotonic() + replies.load_seconds
     connection.settimeout(LOAD_SECONDS)
     try:
         connection.sendall(LENGTH.pack(len(message)) + message)

@@ -52,6 +52,9 @@ class ForkedInterpreter:
         self._zygote.start()
         return self._zygote.sandbox.line()
 
+    def refuses(self, inputs: Sequence[Mapping[str, Table]]) -> str | None:
+        return None
+
     def execute(
         self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits, go_on: GoOn | None = None
     ) -> Execution:

@@ -13,6 +13,7 @@ from interpreters.base import Execution, GoOn, InterpreterError, Limits, Outcome
 from interpreters.processes.candidate import LENGTH, MESSAGE_LENGTH
 from interpreters.wire import WireError, parse_untrusted, table_from_json
 
+LOAD_SECONDS = 20.0  # from fork to the candidate's first line: reading and loading its inputs
 EARLY = 0.05  # part of the limit after which a code is no longer a quick one
 PATIENCE = 4.0  # a job may take so many times its limit in wall time, when it had to wait for a processor
 
@@ -27,6 +28,7 @@ _CLAIMS = {
         Outcome.FORBIDDEN,
         Outcome.NO_RESULT,
         Outcome.UNSUPPORTED,
+        Outcome.TIMEOUT,  # a step limit of the language's own
     )
 }
 
@@ -54,6 +56,7 @@ class Replies:
         self, tests_of_jobs: Sequence[int], limits: Limits, started: bool = False, go_on: GoOn | None = None
     ) -> None:
         self.executions: list[Execution] = []
+        self.load_seconds = LOAD_SECONDS
         self.started = started
         self.broken = False  # a reply was not in the wire format: the child is no good any more
         self.goes_on = 0

@@ -8,6 +8,8 @@ with everything it started, waits for them, and answers with the wait status. On
 be used again while anybody may still want to kill it. `late N` tells how long child N has waited for a processor.
 
 This process never lets an engine start its threads: they do not survive a fork.
+
+With PROGRAMS in place of a runner it imports no engine: each child becomes the program that its request names.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from interpreters.isolation import huge_pages, namespaces
 from interpreters.isolation.confine import adopt_orphans, die_with_parent, library_paths, prepare
 from interpreters.isolation.probe import find_sandbox
 from interpreters.processes.candidate import Runner, live, read_inputs
+from interpreters.processes.programs import PROGRAMS, SYSTEM_FILES, become
 from interpreters.sandbox import Sandbox
 
 SWEEP_SECONDS = 3.0
@@ -53,12 +56,14 @@ def _prepare_and_serve(control: socket.socket, runner_module: str, folder: str, 
     signal.signal(signal.SIGTERM, _leave)
     adopt_orphans()
     os.chdir(folder)
-    sandbox = find_sandbox(layers, library_paths(), inside)
+    programs = runner_module == PROGRAMS
+    readable = SYSTEM_FILES if programs else library_paths()
+    sandbox = find_sandbox(layers, readable, inside, programs)
     if why_not:
         sandbox = Sandbox(sandbox.layers, {**sandbox.missing, "namespaces": why_not}, sandbox.holes)
     _register_no_hooks()
     runner = _warm(control, runner_module, sandbox)
-    prepare(tuple(sandbox.layers))
+    prepare(tuple(sandbox.layers), programs)
     sys.path.pop(0)  # the project itself is no business of a candidate
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
@@ -98,10 +103,10 @@ def _enter_namespaces(layers: Sequence[str]) -> tuple[str, str]:
         return "", str(error)
 
 
-def _warm(control: socket.socket, runner_module: str, sandbox: Sandbox) -> Runner:
+def _warm(control: socket.socket, runner_module: str, sandbox: Sandbox) -> Runner | None:
     try:
-        runner: Runner = importlib.import_module(runner_module)
-        version = runner.warm()
+        runner: Runner | None = None if runner_module == PROGRAMS else importlib.import_module(runner_module)
+        version = runner.warm() if runner is not None else ""
     except Exception as error:  # the boundary of start-up: the parent raises it as InterpreterUnavailable
         control.send(f"failed {type(error).__name__}: {error}"[:2000].encode("utf-8", "replace"))
         raise SystemExit(1) from error
@@ -113,7 +118,7 @@ def _warm(control: socket.socket, runner_module: str, sandbox: Sandbox) -> Runne
 class Zygote:
     """The children by number, and what the parent may ask for."""
 
-    def __init__(self, control: socket.socket, runner: Runner, folder: str, layers: Sequence[str]) -> None:
+    def __init__(self, control: socket.socket, runner: Runner | None, folder: str, layers: Sequence[str]) -> None:
         self._control, self._runner, self._folder, self._layers = control, runner, folder, layers
         self._readable = library_paths()
         self._loaded: dict[int, Any] = {}  # number -> inputs as the runner holds them
@@ -149,6 +154,8 @@ class Zygote:
 
     def _load(self, number: int, connection: int) -> int:
         """Load inputs for many children; return 1 when that went well, 0 if not, 2 if it started threads."""
+        if self._runner is None:
+            return 0
         threads = _threads()
         with socket.socket(fileno=connection) as source:
             try:
@@ -161,6 +168,8 @@ class Zygote:
         zygote = os.getpid()
         child = os.fork()
         if child == 0:
+            if self._runner is None:
+                become(connection, zygote, self._layers)
             inputs = self._loaded[loaded] if loaded else None
             live(self._runner, connection, zygote, self._layers, self._readable, inputs)
         os.close(connection)

@@ -9,6 +9,8 @@ from typing import Any
 from interpreters.q_subset.arithmetic import add, converter, divide, maximum, minimum, multiply, quotient
 from interpreters.q_subset.casting import cast_vector
 from interpreters.q_subset.errors import METER, QError, Unsupported
+from interpreters.q_subset.indexing import take_positions
+from interpreters.q_subset.sorting import order
 from interpreters.q_subset.values import (
     BITS,
     BOOL,
@@ -281,8 +283,11 @@ def average(x: Any) -> Any:
 
 
 def median(x: Any) -> Any:
-    if type(x) is Table or (type(x) is Dict and type(x.values) is Table):
-        raise Unsupported("med of a table")
+    if type(x) is Dict and type(x.values) is Table:
+        return median(x.values)
+    if type(x) is Table and x.height():
+        rows, size = order(x), x.height()  # q sorts whole rows, and takes the average of the middle ones
+        return average(take_positions(x, [rows[(size - 1) // 2], rows[size // 2]]))
     nested = x.values if type(x) is Dict and type(x.values) is Vec else x
     if type(nested) is Vec and nested.t == 0 and len(nested.v) == 2 and all(type(v) is Vec for v in nested.v):
         return divide(add(nested.v[0], nested.v[1]), Atom(-LONG, 2))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from interpreters.q_subset.application import apply
 from interpreters.q_subset.errors import METER, QError, Unsupported
-from interpreters.q_subset.indexing import at
+from interpreters.q_subset.indexing import at, null_of
 from interpreters.q_subset.values import (
     INTEGERS,
+    NUMBERS,
     SYMBOL,
     Atom,
     Dict,
     Hole,
     Null,
+    Prim,
     Table,
     Vec,
     collect,
@@ -25,18 +29,28 @@ from interpreters.q_subset.values import (
     raw_keys,
 )
 
-Update = Callable[[Any, Any], Any]  # of the old item and the given value (None where there is none)
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What makes a new item of the old one and the given value (None where there is none), with its name in q."""
+
+    call: Callable[[Any, Any], Any]
+    name: str = ""
 
 
-def replace(old: Any, new: Any) -> Any:
-    """The update of a plain assignment."""
-    return new
+replace = Update(lambda old, new: new, ":")
+
+
+def update_by(f: Any) -> Update:
+    """Return the update of x f: y."""
+    name = f.name if type(f) is Prim else ""
+    return replace if name == ":" else Update(lambda old, new: apply(f, [old, new]), name)
 
 
 def amend(x: Any, path: list[Any], f: Update, y: Any) -> Any:
     """Return x with the items at the path replaced by f of the old item and y."""
     if not path:
-        return f(x, y)
+        return f.call(x, y)
     if x.t >= 100 or type(x) is Atom:
         raise QError("type")
     first, rest = path[0], path[1:]
@@ -73,8 +87,9 @@ def _amend_in(x: Any, where: Any, rest: list[Any], f: Update, y: Any) -> None:
     many = type(where) is Vec and not _is_one_key(x, where)
     if not many:
         if f is not replace and type(x) is Dict and not _has_key(x, where):
-            raise Unsupported("amend by a function at a key that is not there")
-        _put(x, where, amend(at(x, where), rest, f, y))
+            _put(x, where, _first_value(x.values, rest, f, y))
+        else:
+            _put(x, where, amend(at(x, where), rest, f, y))
         return
     METER.charge(len(where.v))
     listed = type(y) is Vec or type(y) is Table
@@ -91,6 +106,17 @@ def _has_key(x: Dict, key: Any) -> bool:
         return False
     position = find(x.keys, key)
     return type(position) is Atom and position.v < count(x)
+
+
+def _first_value(values: Any, rest: list[Any], f: Update, y: Any) -> Any:
+    """Return what d[k]+:y and d[k],:y store at a key that is not there: a sum or a list of its own begins with y."""
+    if not rest and type(values) is Vec:
+        lists = not values.t and all(type(v) is Vec for v in values.v)
+        if f.name == "," and lists:
+            return f.call(null_of(values), y)
+        if f.name in ("+", "|") and values.t in NUMBERS and type(y) is Atom and -y.t == values.t:
+            return y
+    raise Unsupported("this amend by a function at a key that is not there")
 
 
 def _is_one_key(x: Any, where: Vec) -> bool:

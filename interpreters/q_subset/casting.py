@@ -197,7 +197,7 @@ def target_type(x: Atom) -> int:
     """Return the type that a left side of `$` names. Raises QError type for an unknown one."""
     if x.t == -SYMBOL:
         if x.v not in NAME_TYPES:
-            raise QError("cast") if x.v not in PARTS else Unsupported(x.v)
+            raise QError("cast") if x.v not in PARTS and not _is_global(x.v) else Unsupported(f"`{x.v}$")
         return NAME_TYPES[x.v]
     if x.t == -CHAR:
         if x.v.lower() not in CHAR_TYPES:
@@ -207,6 +207,13 @@ def target_type(x: Atom) -> int:
     if number > 19 or TYPE_CHARS[number] == " ":
         raise QError("type")
     return int(number)
+
+
+def _is_global(name: str) -> bool:
+    """Whether `name$x enumerates x over a list."""
+    from interpreters.q_subset.application import SESSION
+
+    return bool(SESSION) and name in SESSION[0].globals
 
 
 def dollar(x: Any, y: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from interpreters.q_subset import application
 from interpreters.q_subset import syntax as s
-from interpreters.q_subset.amending import amend, replace
+from interpreters.q_subset.amending import amend, replace, update_by
 from interpreters.q_subset.application import apply
 from interpreters.q_subset.errors import METER, QError, Unsupported
 from interpreters.q_subset.joining import join
@@ -29,6 +29,7 @@ from interpreters.q_subset.values import (
     Table,
     Vec,
     collect_rows,
+    is_keyed,
 )
 
 
@@ -175,8 +176,6 @@ class Machine:
 
     def _amend(self, node: s.Assign, value: Any, frame: Frame, local: bool) -> Any:
         name = node.name
-        if frame.fn is not None and not local and not node.is_global and not name.startswith("."):
-            raise Unsupported(f"amend of {name}, which is not local, inside a function")
         current = frame.names.get(name) if local else self.look_up(name)
         if current is None:
             current = Vec(0, [])
@@ -188,7 +187,7 @@ class Machine:
             if not path and isinstance(node.op, s.Name) and node.op.name == ",":
                 updated = appended(current, value)
             else:
-                updated = amend(current, path, lambda old, new: apply(fn, [old, new]), value)
+                updated = amend(current, path, update_by(fn), value)
         self._store(name, updated, frame, local)
         if node.op is None:
             return value
@@ -321,7 +320,7 @@ def is_true(x: Any) -> bool:
 
 def appended(old: Any, new: Any) -> Any:
     """Return old,new as x,:y stores it: what is there keeps its type, and rows may leave columns out."""
-    if type(old) is Table and type(new) is Table:
+    if (type(old) is Table and type(new) is Table) or (is_keyed(old) and is_keyed(new)):
         from interpreters.q_subset.tables import upsert
 
         return upsert(old, new)

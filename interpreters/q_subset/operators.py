@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from interpreters.q_subset.amending import amend, replace
+from interpreters.q_subset.amending import Update, amend, update_by
 from interpreters.q_subset.application import SESSION, apply
 from interpreters.q_subset.errors import METER, QError, Unsupported
 from interpreters.q_subset.format import console, one_line
@@ -61,7 +61,7 @@ def at_three(x: Any, y: Any, z: Any) -> Any:
     """@[f;x;e] traps; @[list;i;f] amends by a unary function."""
     if is_function(x):
         return trap(x, [y], z)
-    return _amended(x, [y], lambda old, new: apply(z, [old]), None)
+    return _amended(x, [y], Update(lambda old, new: apply(z, [old])), None)
 
 
 def dot_three(x: Any, y: Any, z: Any) -> Any:
@@ -69,7 +69,7 @@ def dot_three(x: Any, y: Any, z: Any) -> Any:
         if type(y) is not Vec or not y.v:
             raise QError("type")
         return trap(x, items(y), z)
-    return _amended(x, _path(y), lambda old, new: apply(z, [old]), None)
+    return _amended(x, _path(y), Update(lambda old, new: apply(z, [old])), None)
 
 
 def _path(y: Any) -> list[Any]:
@@ -79,20 +79,14 @@ def _path(y: Any) -> list[Any]:
 
 
 def at_four(x: Any, i: Any, f: Any, y: Any) -> Any:
-    return _amended(x, [i], _update(f), y)
+    return _amended(x, [i], update_by(f), y)
 
 
 def dot_four(x: Any, i: Any, f: Any, y: Any) -> Any:
-    return _amended(x, _path(i), _update(f), y)
+    return _amended(x, _path(i), update_by(f), y)
 
 
-def _update(f: Any) -> Any:
-    if type(f) is Prim and f.name == ":":
-        return replace
-    return lambda old, new: apply(f, [old, new])
-
-
-def _amended(x: Any, path: list[Any], f: Any, y: Any) -> Any:
+def _amended(x: Any, path: list[Any], f: Update, y: Any) -> Any:
     if type(x) is Atom and x.t == -SYMBOL:
         machine = SESSION[0]
         machine.globals[x.v] = amend(machine.look_up(x.v), path, f, y)

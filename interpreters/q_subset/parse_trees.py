@@ -32,21 +32,34 @@ def value_of(machine: Machine, x: Any) -> Any:
     if type(x) is Dict:
         return x.values
     if type(x) is Vec and x.t == CHAR:
-        return run_text(machine, "".join(x.v))
+        return run_text(machine, _source(x.v))
     if type(x) is Atom and x.t == -SYMBOL:
         return machine.look_up_symbol(x.v)
     if type(x) is Vec and x.t == 0 and x.v:
         head, *args = x.v
         if (type(head) is Vec and head.t == CHAR) or (type(head) is Atom and head.t == -CHAR):
-            head = run_text(machine, head.v if type(head) is Atom else "".join(head.v))
+            head = run_text(machine, _source(head.v))
         elif type(head) is Atom and head.t == -SYMBOL:
             head = machine.look_up_symbol(head.v)
         return apply(head, args) if args else head
     raise Unsupported("value of this")
 
 
+def _source(chars: str | list[str]) -> str:
+    """Return q source that is given as chars, which are the bytes of its UTF-8."""
+    try:
+        return "".join(chars).encode("latin-1").decode("utf-8")
+    except UnicodeError as e:
+        raise Unsupported("source text that is not UTF-8") from e
+
+
 def run_text(machine: Machine, text: str) -> Any:
     METER.charge(len(text))
+    if text.startswith("\\"):
+        from interpreters.q_subset.workspace import system_command
+
+        system_command(machine, text)
+        return NULL
     result: Any = NULL
     for node in parse(text):
         result = machine.evaluate(node, machine.top)
@@ -58,7 +71,7 @@ def run_text(machine: Machine, text: str) -> Any:
 def parse_text(x: Any) -> Any:
     if type(x) is not Vec or x.t != CHAR:
         raise QError("type")
-    nodes = parse("".join(x.v))
+    nodes = parse(_source(x.v))
     if len(nodes) != 1 or isinstance(nodes[0], s.Silent):
         raise Unsupported("parse of several statements")
     return _tree(nodes[0])

@@ -195,16 +195,23 @@ def _groups(plan: Plan, table: Table, where: list[int] | None) -> tuple[Table, l
 
 def _grouped(plan: Plan, table: Table, where: list[int] | None) -> Dict:
     keys, groups = _groups(plan, table, where)
-    if not groups:
-        raise Unsupported("select by of no rows")
     keys.columns[0] = Vec(keys.columns[0].t, keys.columns[0].v, "s" if len(keys.names) == 1 else "")
     if not plan.columns:
         rest = [name for name in table.names if name not in keys.names]
         lasts = take_positions(Table(rest, [table.column(n) for n in rest]), [rows[-1] for rows in groups])
         return Dict(keys, lasts)
-    frames = [_frame(plan, table, rows) for rows in groups]
-    columns = [_column([phrase(frame) for frame in frames]) for _, phrase in plan.columns]
+    if groups:
+        frames = [_frame(plan, table, rows) for rows in groups]
+        columns = [_column([phrase(frame) for frame in frames]) for _, phrase in plan.columns]
+    else:
+        nothing = _frame(plan, table, [])
+        columns = [_no_cells_like(phrase(nothing)) for _, phrase in plan.columns]
     return Dict(keys, Table([name for name, _ in plan.columns], columns))
+
+
+def _no_cells_like(value: Any) -> Vec:
+    """Return the column of no groups: of the type that an aggregate has of nothing, untyped where groups give lists."""
+    return Vec(-value.t if type(value) is Atom else 0, [])
 
 
 def _column(values: list[Any]) -> Vec:
@@ -271,7 +278,7 @@ def _updated(old: Vec | None, pieces: list[Any], height: int) -> Vec:
     full = len(cells) == height
     if full:
         ordered = [value for _, value in sorted(cells, key=lambda cell: cell[0])]
-        return collect(ordered) if ordered else (old or Vec(0, []))
+        return collect(ordered) if ordered else _no_rows(old, pieces)
     if not cells:
         return old if old is not None else _no_cells()
     if old is None:
@@ -284,6 +291,13 @@ def _updated(old: Vec | None, pieces: list[Any], height: int) -> Vec:
     for row, value in cells:
         copy[row] = value.v if old.t else value
     return Vec(old.t, copy)
+
+
+def _no_rows(old: Vec | None, pieces: list[Any]) -> Vec:
+    """Return the column of a table without rows: of the type of its values, which only a group lacks."""
+    if pieces and type(pieces[0][1]) in (Vec, Atom):
+        return Vec(abs(pieces[0][1].t), [])
+    return old or Vec(0, [])
 
 
 def _no_cells() -> Vec:

@@ -216,7 +216,7 @@ _READERS: dict[int, Callable[[str], Any]] = {
     REAL: lambda text: to_real(_float(text)),
     FLOAT: _float,
     CHAR: _char,
-    SYMBOL: str.strip,
+    SYMBOL: lambda text: text.strip(" \t\n\r\v\f"),  # not what Latin-1 calls white space: chars are bytes
     DATE: _date,
     MONTH: _month,
     MINUTE: _time(MINUTE, 60_000_000_000),

@@ -7,14 +7,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from interpreters.q_subset import syntax as s
+from interpreters.q_subset.application import apply
 from interpreters.q_subset.errors import METER, QError, StepsExceeded, Unsupported
 from interpreters.q_subset.format import console
 from interpreters.q_subset.keywords import BUILTINS
 from interpreters.q_subset.machine import Machine, connect
 from interpreters.q_subset.parser import parse
-from interpreters.q_subset.values import NULL, Value
+from interpreters.q_subset.values import HOLE, NULL, Null, Value, is_function
 
 STEPS = 5_000_000
 DEPTH = 1000
@@ -42,16 +45,30 @@ class Workspace:
 
         Raises QError as q would, Unsupported for what this subset does not know, StepsExceeded for a spent budget.
         """
-        if len(script) > MAX_SCRIPT:
-            raise Unsupported(f"a script of {len(script)} characters, over {MAX_SCRIPT}")
+        with self._limited(steps, depth):
+            return [result for text in statements(_sized(script)) for result in self._guarded(text)]
+
+    def run(self, script: str, *, steps: int = STEPS, depth: int = DEPTH) -> list[Value]:
+        """Return the values of all statements, also of those that the console could not show. Raises as `evaluate`."""
+        with self._limited(steps, depth):
+            return [result.value for text in statements(_sized(script)) for result in self._guarded(text, quiet=True)]
+
+    def call(self, name: str, arguments: list[Value], *, steps: int = STEPS, depth: int = DEPTH) -> Value:
+        """Return what the global or built-in of this name gives for the arguments. Raises as `evaluate`."""
+        with self._limited(steps, depth):
+            value: Value = apply(self._machine.look_up(name), arguments or [HOLE])
+            return value
+
+    @contextmanager
+    def _limited(self, steps: int, depth: int) -> Iterator[None]:
         METER.reset(steps, depth)
         connect(self._machine)
         with _deep_stack():
             try:
-                return [result for text in statements(script) for result in self._guarded(text)]
+                yield
             except RecursionError:
                 raise QError("stack") from None
-            except (QError, Unsupported, StepsExceeded):
+            except (QError, Unsupported, StepsExceeded, MemoryError):
                 raise
             except Exception as e:  # the boundary: a form that nobody thought of is refused, never answered
                 raise Unsupported(f"a form that breaks the interpreter ({type(e).__name__}: {e})") from e
@@ -61,6 +78,14 @@ class Workspace:
         connect(self._machine)
         value: Value = self._machine.look_up(name)
         return value
+
+    def has_function(self, name: str) -> bool:
+        """Return whether a script has set a global of this name to a function. Raises Unsupported for a lost one."""
+        if name not in self._machine.globals and name not in self._machine.lost:
+            return False
+        with self._limited(STEPS, DEPTH):
+            value = self._machine.look_up(name)
+        return is_function(value) and not isinstance(value, Null)
 
     def set(self, name: str, value: Value) -> None:
         self._machine.globals[name] = value
@@ -74,33 +99,45 @@ class Workspace:
             return "".join(self._machine.printed) + f"'{error.name}"
         return "\n".join(result.text for result in results if result.text)
 
-    def _guarded(self, text: str) -> list[Result]:
+    def _guarded(self, text: str, quiet: bool = False) -> list[Result]:
         """Run a statement; note what is not known any more when it cannot be run to its end."""
         try:
-            return self._statement(text)
+            return self._statement(text, quiet)
         except QError:
             raise
         except Exception:
             self._machine.lost |= names_set_by(text, self._machine)
             raise
 
-    def _statement(self, text: str) -> list[Result]:
+    def _statement(self, text: str, quiet: bool) -> list[Result]:
         machine = self._machine
         if text.startswith("\\"):
-            _system(machine, text)
+            system_command(machine, text)
             return []
         if machine.context and "{" in text:
             raise Unsupported("a lambda made outside the root namespace")
         results = []
-        for node in parse(text):
+        for node in parsed(text):
             machine.printed.clear()
             value = machine.evaluate(node, machine.top)
             shown = not isinstance(node, s.Silent | s.Assign) and value is not NULL
             printed = "".join(machine.printed)
-            line = console(value, machine.precision) if shown else ""
+            line = console(value, machine.precision) if shown and not quiet else ""
             results.append(Result(value, (printed + line).removesuffix("\n"), shown))
         machine.printed.clear()
         return results
+
+
+@lru_cache(maxsize=256)
+def parsed(text: str) -> tuple[Any, ...]:
+    """Return the nodes of a statement, which evaluation does not change: tests run the same script one by one."""
+    return tuple(parse(text))
+
+
+def _sized(script: str) -> str:
+    if len(script) > MAX_SCRIPT:
+        raise Unsupported(f"a script of {len(script)} characters, over {MAX_SCRIPT}")
+    return script
 
 
 def evaluate(script: str, *, steps: int = STEPS, depth: int = DEPTH) -> list[Result]:
@@ -127,7 +164,7 @@ def names_set_by(text: str, machine: Machine) -> set[str]:
     return {name if name.startswith(".") else prefix + name for name in [*assigned, *named]} - BUILTINS.keys()
 
 
-def _system(machine: Machine, text: str) -> None:
+def system_command(machine: Machine, text: str) -> None:
     """The commands that touch nothing outside: \\P, the precision of floats, and \\d, the namespace."""
     moved = re.fullmatch(r"\\d (\.[A-Za-z]\w*|\.)\s*", text)
     if moved:

@@ -15,7 +15,6 @@ import decimal
 import importlib
 import platform
 import random
-import resource
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from types import CodeType, ModuleType
@@ -24,6 +23,7 @@ from typing import Any
 from interpreters.base import Column, ColumnType, Outcome
 from interpreters.function_cases import answer_of
 from interpreters.processes.candidate import CandidateError, Columns, first_line
+from interpreters.processes.deep_stack import allow_deep_stack
 from interpreters.processes.preload import preload
 
 MODULES = frozenset({
@@ -43,7 +43,6 @@ _ENCODINGS = (
     "base64", "rot13", "idna", "punycode", "unicode-escape", "raw-unicode-escape",
 )  # fmt: skip
 RECURSION = 10_000  # calls, where the code sets no limit of its own; deep enough for a search over a test's input
-STACK_BYTES = 100 * 2**20  # for those calls; the kernel keeps 128 MiB free below any stack
 _FILE = "<candidate>"
 _MODULE = "candidate"
 _SAMPLE = Columns([Column("a", ColumnType.INT), Column("b", ColumnType.LIST)], [[1], [[1, 2]]], 1)
@@ -57,11 +56,8 @@ Call = tuple[str, list[Any]]
 
 
 def warm() -> str:
-    """Import what candidates may import, and run whole checks so that each child finds their byte code specialised.
-
-    The stack may grow for all children: recursion through C (a cache, a sort key) takes up to 2 KB of it per call.
-    """
-    resource.setrlimit(resource.RLIMIT_STACK, (_stack_bytes(), resource.getrlimit(resource.RLIMIT_STACK)[1]))
+    """Import what candidates may import, and run whole checks so that each child finds their byte code specialised."""
+    allow_deep_stack()
     for name in sorted(MODULES):
         importlib.import_module(name)
     preload(_first_uses)
@@ -75,11 +71,6 @@ def _first_uses() -> None:
     datetime.datetime.strptime("2024-01-02", "%Y-%m-%d")
     for name in _ENCODINGS:
         codecs.lookup(name)
-
-
-def _stack_bytes() -> int:
-    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
-    return STACK_BYTES if hard == resource.RLIM_INFINITY else min(STACK_BYTES, hard)
 
 
 def prepare(memory_mb: int, context: str) -> None:
