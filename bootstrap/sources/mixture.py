@@ -29,19 +29,17 @@ class Mixture:
     class Options(BaseModel):
         model_config = ConfigDict(extra="forbid", frozen=True)
 
-        parts: tuple[Part, ...] = Field(min_length=1)
-        """The sources."""
+        parts: dict[str, Part] = Field(min_length=1)
+        """The sources, each under a name of its own, by which an override finds it."""
 
     def __init__(self, options: Options, seed: int) -> None:
         from bootstrap.sources import load_source
 
-        self.options = options
-        self._sources = [load_source(part.name, part.options, seed) for part in options.parts]
+        self._parts = [(load_source(part.name, part.options, seed), part.limit) for part in options.parts.values()]
 
     def load(self) -> Iterator[Problem]:
         """Yield one problem of each source in turn. Raises UserError where two sources have a problem of one id."""
-        limits = [part.limit for part in self.options.parts]
-        left = [islice(source.load(), limit) for source, limit in zip(self._sources, limits, strict=True)]
+        left = [islice(source.load(), limit) for source, limit in self._parts]
         seen: set[str] = set()
         while left:
             for problems in list(left):
