@@ -7,6 +7,7 @@ often the generation was stopped and however many processes worked on it.
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -187,11 +188,13 @@ _generator: Generator | None = None
 
 
 def _open(name: str, settings: Mapping[str, Any], folder: Path) -> None:
-    """Make this process the parent's: the kernel ends it with the parent, whose Ctrl-C it leaves to the parent."""
+    """Make this process the parent's: the kernel ends it with the parent, which alone hears Ctrl-C. What the generator
+    has opened is closed while the modules that close it are still there."""
     global _generator
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _generator = load_generator(name, settings, folder)
+    atexit.register(_generator.close)
 
 
 def _work(unit: str) -> UnitResult:
