@@ -19,10 +19,11 @@ TITLES = {
     "singlestore": "SingleStore",
 }  # fmt: skip
 _INSTRUCTIONS = (
-    "Translate this {title} query to Ibis.",
-    "Write the Ibis expression that gives the same result as this {title} query.",
-    "Here is a query in the SQL of {title}. Say the same in Ibis.",
+    "Translate this {title} query.",
+    "Give the same result as this {title} query.",
+    "Here is a query in the SQL of {title}. Say the same.",
 )
+"""They leave the language to the prompt: the problem may be put to a model that learns another one than Ibis."""
 
 
 @dataclass(frozen=True)
