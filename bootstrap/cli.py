@@ -18,6 +18,7 @@ from bootstrap.config import RunConfig, changed_keys, debug_overrides, load_conf
 from bootstrap.engines import check_engine_name
 from bootstrap.errors import UserError
 from bootstrap.files import disk_error, read_json
+from bootstrap.machine import check_gpus, check_vllm_environment, facts_of, refuse_other_facts
 from bootstrap.programs import INTERRUPTED, USER_ERROR, stop_on_signals
 from bootstrap.run_store import FORMAT, RunStore
 from bootstrap.sources import load_source
@@ -149,13 +150,12 @@ def check_machine(config: RunConfig) -> tuple[str, str]:
     load_source(config.source.name, config.source.options, config.seed)  # refuses unknown names
     require_tasks(config.dataset.tasks)
     if config.engine.name == "vllm":
-        from bootstrap.engines.vllm_engine import check_vllm
-
-        check_vllm()
+        check_vllm_environment(config.engine.python)
     if config.engine.name == "transformers" and config.base_model is not None:
         from bootstrap.engines.transformers_engine import check_model
 
         check_model(config.base_model)
+    check_gpus(config)
     return found
 
 
@@ -186,7 +186,7 @@ def resume_command(store: RunStore) -> str:
     return f"python bootstrap_loop.py --run-name {shlex.quote(store.name)}{place} --resume"
 
 
-def start_folder(store: RunStore, config: RunConfig, language: str, sandbox: str) -> None:
+def start_folder(store: RunStore, config: RunConfig, language: str, sandbox: str, facts: Mapping[str, str]) -> None:
     """Write what a run's folder says of itself; `created` and the first commit are kept when it is resumed."""
     now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
     row = {
@@ -194,7 +194,7 @@ def start_folder(store: RunStore, config: RunConfig, language: str, sandbox: str
         "base_model": config.base_model or "from scratch", "created": now,
         "versions": versions(), "git_commit": git_commit(), "sandbox": sandbox,
         "settings": config.model_dump(mode="json"),
-        "resume_command": resume_command(store),
+        "resume_command": resume_command(store), **({"facts": dict(facts)} if facts else {}),
     }  # fmt: skip
     if store.run_file.exists():
         warn_of_lower_sandbox(store.run_row().get("sandbox", ""), sandbox)
@@ -235,12 +235,17 @@ def run(args: argparse.Namespace, store: RunStore) -> None:
 
     config = resolve(args, store)
     language, sandbox = check_machine(config)
+    facts = facts_of(config)
+    if store.run_file.exists():
+        before = store.run_row().get("facts", {})
+        refuse_other_facts(before, facts, config)
+        facts = {**before, **facts}
     store.lock()
     set_up_logging(store)
     if args.resume_iteration is not None and store.exists:
         for path in store.move_aside(args.resume_iteration):
             log.info("moved aside: %s", path)
-    start_folder(store, config, language, sandbox)
+    start_folder(store, config, language, sandbox, facts)
     log.info("run %s, target %s, %s", store.root, " and ".join(config.targets), sandbox)
     if store.stage(store.final, "REPORT") is not None:
         log.info("this run has ended already; it goes on only if --max-iterations or --target-problems is raised")

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from bootstrap.children import Command, python
 from bootstrap.config import RunConfig
-from bootstrap.models import base_model, control_of, has_twin, model_of
+from bootstrap.models import adapter_of, base_model, control_of, has_twin, model_of
 from bootstrap.run_store import RunStore
+from bootstrap.train_config import LoraConfig, TrainConfig
 
 OWN_TRAINER = "sft/run_sft.py"
+ACCELERATE = "accelerate.commands.launch"  # `accelerate launch`, with this Python
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Commands:
         return self._module("iteration_0_convert", "bootstrap.convert", "--run-dir", str(self.store.root))
 
     def solve(self, iteration: int) -> Command:
-        return self._run_dir(f"iteration_{iteration}_solve", "bootstrap.solve", "--iteration", str(iteration))
+        return self._sampler(f"iteration_{iteration}_solve", "bootstrap.solve", "--iteration", str(iteration))
 
     def evaluate(self, iteration: int) -> Command:
         models = [f"dev={model_of(self.store, self.config, iteration)}"]
@@ -40,14 +42,14 @@ class Commands:
             models.append(f"control_dev={control_of(self.store, self.config, iteration)}")
         out = str(self.store.evaluation(iteration))
         label = f"iteration_{iteration}_evaluate"
-        return self._run_dir(label, "eval.run_eval", "--split", "dev", "--out", out, "--models", *models)
+        return self._sampler(label, "eval.run_eval", "--split", "dev", "--out", out, "--models", *models)
 
     def sample_only(self, iterations: int) -> Command:
-        return self._run_dir("sample_only", "bootstrap.sample_only", "--iterations", str(iterations))
+        return self._sampler("sample_only", "bootstrap.sample_only", "--iterations", str(iterations))
 
     def test(self, iterations: int) -> Command:
         out = str(self.store.final / "evaluation")
-        return self._run_dir("test", "eval.run_eval", "--split", "test", "--out", out, "--iterations", str(iterations))
+        return self._sampler("test", "eval.run_eval", "--split", "test", "--out", out, "--iterations", str(iterations))
 
     def final_report(self) -> Command:
         return self._run_dir("report", "eval.final_report")
@@ -57,7 +59,7 @@ class Commands:
 
         The twin takes the same steps from the same point of its own line, on the seeds alone.
         """
-        from_best = iteration > 0 and self.config.train.start_from == "best"
+        from_best = iteration > 0 and self.config.train.start_from != "base"
         base = base_model(self.store, self.config)
         start = model_of(self.store, self.config, parent) if from_best else base
         found = [self._train(iteration, "train", start, self.store.train_file(iteration), self.store.model(iteration))]
@@ -71,15 +73,16 @@ class Commands:
         """Say whether the program knows `--wait`: ours do, another trainer or a launcher need not."""
         if self.config.engine.name == "scripted":
             return False  # nothing heavy to import
-        own = self.config.train.program == OWN_TRAINER and not self.config.train.launcher
+        train = self.config.train
+        own = train.program == OWN_TRAINER and not train.launcher and not train.accelerate_config
         return own or "_train" not in command.label
 
     def _train(self, iteration: int, name: str, model: str, train_file: Path, out: Path) -> Command:
         t = self.config.train
-        assert t.program is not None
         steps = t.steps if iteration else t.seed_steps
+        adapter = adapter_of(self.store, self.config, model) if t.start_from == "best_adapter" else None
         words = [
-            "--base_model", model, "--train_file", str(train_file), "--output_dir", str(out),
+            "--base_model", adapter or model, "--train_file", str(train_file), "--output_dir", str(out),
             *(("--max_steps", str(steps)) if steps else ("--num_train_epochs", str(t.epochs))),
             "--learning_rate", str(t.learning_rate), "--lr_scheduler_type", t.scheduler,
             "--warmup_steps", str(t.warmup_steps), "--weight_decay", str(t.weight_decay),
@@ -91,14 +94,18 @@ class Commands:
             "--gradient_checkpointing" if t.gradient_checkpointing else "--no-gradient_checkpointing",
         ]  # fmt: skip
         if t.save_steps:
-            words += ["--save_steps", str(t.save_steps), "--resume"]
+            words += ["--save_steps", str(t.save_steps), "--resume", "--drop_checkpoints"]
+        if t.device == "cpu":
+            words.append("--use_cpu")
+        if t.attn_implementation:
+            words += ["--attn_implementation", t.attn_implementation]
+        if t.packing:
+            words.append("--packing")
         if t.lora:
-            words += [
-                "--use_lora", "--lora_r", str(t.lora.r), "--lora_alpha", str(t.lora.alpha),
-                "--lora_dropout", str(t.lora.dropout), "--lora_target_modules", *t.lora.target_modules.split(),
-            ]  # fmt: skip
-        start = t.launcher or python(t.program)[:-1]
-        return self._command(f"iteration_{iteration}_{name}", (*start, t.program, *words))
+            words += lora_words(t.lora)
+        if adapter:
+            words.append("--continue_adapter")
+        return self._command(f"iteration_{iteration}_{name}", (*trainer_start(t), *words))
 
     def _train_threads(self, iteration: int) -> int:
         together = 2 if self.config.controls.parallel and has_twin(self.config, iteration) else 1
@@ -107,8 +114,35 @@ class Commands:
     def _run_dir(self, label: str, module: str, *words: str) -> Command:
         return self._module(label, module, "--run-dir", str(self.store.root), *words)
 
+    def _sampler(self, label: str, module: str, *words: str) -> Command:
+        """Return a program that loads the engine: it may have an environment of its own."""
+        command = self._run_dir(label, module, *words)
+        interpreter = self.config.engine.python or command.words[0]
+        return self._command(label, (interpreter, *command.words[1:]))
+
     def _module(self, label: str, module: str, *words: str) -> Command:
         return self._command(label, python(module, *words))
 
     def _command(self, label: str, words: tuple[str, ...]) -> Command:
         return Command(label, words, self.logs / f"{label}.log")
+
+
+def trainer_start(train: TrainConfig) -> tuple[str, ...]:
+    """Return the words that start the trainer, up to its own arguments."""
+    assert train.program is not None
+    if train.accelerate_config:
+        launch = python(ACCELERATE, "--config_file", train.accelerate_config)
+        return (*train.launcher, *launch, train.program)
+    return (*(train.launcher or python(train.program)[:-1]), train.program)
+
+
+def lora_words(lora: LoraConfig) -> list[str]:
+    words = [
+        "--use_lora", "--lora_r", str(lora.r), "--lora_alpha", str(lora.alpha),
+        "--lora_dropout", str(lora.dropout), "--lora_target_modules", *lora.target_modules.split(),
+    ]  # fmt: skip
+    if lora.load_in_4bit:
+        words.append("--load_in_4bit")
+    if not lora.merge:
+        words.append("--no-merge_lora")
+    return words

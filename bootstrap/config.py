@@ -16,6 +16,7 @@ from bootstrap.base_model import FromScratch
 from bootstrap.engine_config import EngineConfig
 from bootstrap.errors import UserError, nearest
 from bootstrap.sampling_config import SamplingConfig, SharingConfig
+from bootstrap.train_config import TrainConfig
 
 
 class Section(BaseModel):
@@ -114,45 +115,6 @@ class DatasetConfig(Section):
     """What a solution is trained as, names in `bootstrap.tasks.TASKS`."""
 
 
-class LoraConfig(Section):
-    r: int = Field(32, ge=1)
-    alpha: int = Field(64, ge=1)
-    dropout: float = Field(0.0, ge=0, lt=1)
-    target_modules: str = "all-linear"
-
-
-class TrainConfig(Section):
-    program: str | None = "sft/run_sft.py"
-    """The trainer, called once per iteration; a path from the project's root. Null: nothing is trained (replays)."""
-    launcher: tuple[str, ...] = ()
-    """Words before the program instead of `python`, e.g. ["accelerate", "launch", "--config_file", "..."]."""
-    steps: int = Field(0, ge=0)
-    """Optimizer steps per iteration; 0: `epochs` decides."""
-    epochs: float = Field(2.0, gt=0)
-    seed_steps: int = Field(0, ge=0)
-    """Optimizer steps on the seeds before the loop (the model of iteration 0); 0: the base model as it is."""
-    start_from: Literal["base", "best"] = "base"
-    """Model that each iteration's training starts from."""
-    learning_rate: float = Field(2.0e-5, gt=0)
-    scheduler: str = "linear"
-    warmup_steps: int = Field(0, ge=0)
-    weight_decay: float = Field(0.0, ge=0)
-    adam_beta2: float = Field(0.999, gt=0, lt=1)
-    batch_size: int = Field(8, ge=1)
-    """Rows per device and forward pass."""
-    gradient_accumulation_steps: int = Field(1, ge=1)
-    max_length: int = Field(2048, ge=8)
-    """Tokens of prompt and completion together; longer rows are left out and counted."""
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    gradient_checkpointing: bool = False
-    lora: LoraConfig | None = None
-    """Null: full fine-tuning."""
-    threads: int = Field(0, ge=0)
-    """Torch threads of one training on a CPU; 0: the cores, shared between trainings that run side by side."""
-    save_steps: int = Field(0, ge=0)
-    """Trainer checkpoints inside an iteration, from which a killed training goes on; 0: none."""
-
-
 class EvaluationConfig(Section):
     samples: int = Field(0, ge=0)
     """Samples per held-out problem for pass@k beside the greedy answer; 0: greedy only."""
@@ -181,6 +143,13 @@ class WandbConfig(Section):
     mode: Literal["offline", "online", "disabled", "environment"] = "environment"
     """environment: as WANDB_MODE says, offline where it says nothing."""
     project: str = "bootstrap-loop"
+    candidates: int = Field(100, ge=0)
+    """Candidates of each iteration that are shown in a table, drawn by digest; 0: none."""
+    datasets: bool = True
+    """Keep the training rows of each iteration as an artifact, versioned by content; they are sent in online mode and
+    by `wandb sync`."""
+    models: bool = False
+    """Send each iteration's model too: its full size, every time. False: its fingerprint and where it lies."""
 
 
 class RunConfig(Section):
@@ -212,6 +181,8 @@ class RunConfig(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     controls: ControlsConfig = ControlsConfig()
     wandb: WandbConfig = WandbConfig()
+    memory_check: Literal["required", "warn"] = "required"
+    """required: refuse to start where the estimate (bootstrap.memory) says that a GPU has too little memory."""
 
     @model_validator(mode="after")
     def _one_base_model(self) -> RunConfig:
@@ -243,6 +214,7 @@ FREE_KEYS = (
     "max_iterations", "target_problems", "plateau", "wandb", "checking.workers", "checking.sandbox", "engine.device",
     "controls.parallel", "engine.concurrency", "engine.timeout_seconds", "engine.retries", "engine.backoff_seconds",
     "engine.budget_usd", "engine.budget_tokens", "engine.prices", "engine.store", "engine.batch_poll_seconds",
+    "engine.python", "memory_check",
 )  # fmt: skip
 """Settings that a resumed run may change: they decide how long and where it runs, not what its finished stages hold."""
 

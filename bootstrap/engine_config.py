@@ -25,6 +25,9 @@ class PriceConfig(EngineSection):
 class EngineConfig(EngineSection):
     name: str = "transformers"
     """Name in `bootstrap.engines.ENGINES`."""
+    python: str | None = None
+    """Python of another environment that samples and evaluates: vllm and the trainer ask for different versions of
+    transformers. Null: the loop's own."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes CUDA where there is a GPU."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from bootstrap.config import RunConfig
 from bootstrap.engine_config import EngineConfig
 from bootstrap.engines import REMOTE
@@ -33,6 +35,13 @@ def model_of(store: RunStore, config: RunConfig, iteration: int) -> str:
 def control_of(store: RunStore, config: RunConfig, iteration: int) -> str:
     """Return the seed-only twin of an iteration's model; iteration 0 has seen nothing but the seeds anyway."""
     return str(store.control_model(iteration)) if iteration else model_of(store, config, 0)
+
+
+def adapter_of(store: RunStore, config: RunConfig, model: str) -> str | None:
+    """Return the folder of a trained model's LoRA adapter, None for the base model, which has none."""
+    if config.train.lora is None or model == base_model(store, config):
+        return None
+    return str(Path(model) / "adapter") if config.train.lora.merge else model
 
 
 def has_twin(config: RunConfig, iteration: int) -> bool:

@@ -12,13 +12,12 @@ same CPU give the same bits. Exit status 2 and one sentence on stderr: the input
 from __future__ import annotations
 
 import argparse
-import contextlib
+import ctypes
 import errno
 import gc
-import hashlib
-import json
 import os
 import shutil
+import signal
 import sys
 import time
 import warnings
@@ -29,129 +28,29 @@ from typing import TYPE_CHECKING, Any
 if not __package__:  # run by path: let the package be found, installed or not
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from sft.base import check_base_model, first_line, load_model, load_tokenizer
+from sft.adapters import lora_config, merge_adapter, merge_record
+from sft.arguments import check_arguments, check_gpu, make_parser
+from sft.base import adapter_base, check_base_model, first_line, load_model, load_to_train, load_tokenizer
+from sft.checkpoints import RUN_FILE, drop_checkpoints, find_checkpoint, identity, write_json
 from sft.rows import Row, SftError, TokenRow, read_rows, say, tokenize_rows
 
 if TYPE_CHECKING:
-    from peft import LoraConfig
     from transformers import PreTrainedTokenizerBase
     from trl import SFTConfig
 
     from sft.trainer import BootstrapTrainer
 
 METRICS_FILE, CURVE_FILE, ADAPTER_FOLDER = "train_metrics.json", "loss_curve.jsonl", "adapter"
+PR_SET_PDEATHSIG = 1
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
-RUN_FILE = "run_arguments.json"  # what the trainer checkpoints beside it were made with
-FREE_ON_RESUME = (
-    "output_dir experiment_name report_to save_steps save_total_limit resume logging_steps profile_steps wait"
-)
-
-
-def _count(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return int(text)
-
-
-def add_machine_and_lora(parser: argparse.ArgumentParser) -> None:
-    add, switch = parser.add_argument, argparse.BooleanOptionalAction
-    add("--precision", choices=["auto", "bf16", "fp32"], default="auto", help="auto: bf16 on a GPU that has it")
-    add("--gradient_checkpointing", action=switch, help="default: on with a GPU, off without")
-    add("--attn_implementation", help="sdpa, flash_attention_2, ...; default: transformers' choice")
-    add("--threads", type=int, default=0, help="CPU threads of torch; 0: torch's choice (%(default)s)")
-    add("--use_cpu", action="store_true", help="leave the GPU alone")
-    add("--full_determinism", action="store_true", help="the same bits on a GPU too; slower")
-    add("--use_lora", action="store_true", help="train a LoRA adapter instead of all weights")
-    add("--lora_r", type=_count, default=32, help="rank (%(default)s)")
-    add("--lora_alpha", type=float, default=64, help="scale times rank (%(default)s)")
-    add("--lora_dropout", type=float, default=0.0, help="(%(default)s)")
-    add("--lora_target_modules", nargs="+", default=["all-linear"], help="names of linear layers (all-linear)")
-    add("--merge_lora", action=switch, default=True, help="write a plain checkpoint, with the adapter beside it")
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="run_sft.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    add = parser.add_argument
-    add("--base_model", required=True, help="hub name, checkpoint folder, or LoRA adapter folder (merged first)")
-    add("--train_file", type=Path, required=True, help="JSONL rows with prompt and completion")
-    add("--eval_file", type=Path, help="rows of the same form; their loss is measured after training")
-    add("--output_dir", type=Path, required=True, help="where model, tokenizer and metrics go")
-    add("--experiment_name", default="sft", help="name of the run in logs and W&B (%(default)s)")
-    add("--report_to", choices=["none", "wandb"], default="none", help="experiment tracker (%(default)s)")
-    add("--logging_steps", type=_count, default=10, help="steps between two log lines (%(default)s)")
-    add("--save_steps", type=int, default=0, help="steps between two trainer checkpoints; 0: none (%(default)s)")
-    add("--save_total_limit", type=_count, default=1, help="trainer checkpoints kept (%(default)s)")
-    add("--resume", action="store_true", help="go on from the newest complete trainer checkpoint, if there is one")
-    add("--profile_steps", type=Path, help="write the tokens and the seconds of every step to this JSON file")
-    add("--max_steps", type=int, default=-1, help="optimizer steps; above 0 it overrides --num_train_epochs")
-    add("--num_train_epochs", type=float, default=3.0, help="passes over the rows (%(default)s)")
-    add("--learning_rate", type=float, default=2e-5, help="peak rate; LoRA wants about ten times as much (%(default)s)")
-    add("--lr_scheduler_type", default="linear", help="linear, cosine, constant_with_warmup, ... (%(default)s)")
-    add("--warmup_steps", type=float, default=0, help="steps, or below 1 a share of all steps (%(default)s)")
-    add("--per_device_train_batch_size", type=_count, default=8, help="rows of a batch (%(default)s)")
-    add("--gradient_accumulation_steps", type=_count, default=1, help="batches of a step (%(default)s)")
-    add("--max_length", type=_count, default=2048, help="longer rows are dropped and counted, never cut (%(default)s)")
-    add("--weight_decay", type=float, default=0.0, help="of AdamW, not on norms and biases (%(default)s)")
-    add("--adam_beta1", type=float, default=0.9, help="of AdamW (%(default)s)")
-    add("--adam_beta2", type=float, default=0.999, help="of AdamW (%(default)s)")
-    add("--max_grad_norm", type=float, default=1.0, help="gradient clipping; 0: none (%(default)s)")
-    add("--seed", type=int, default=0, help="order of rows, dropout, LoRA's start (%(default)s)")
-    add_machine_and_lora(parser)
-    add("--wait", action="store_true", help="import the libraries, then wait for a line on stdin before anything else")
+    parser = make_parser(__doc__)
     args = parser.parse_args(argv)
     if args.max_steps < 1 and args.num_train_epochs <= 0:
         parser.error("nothing to train: give --max_steps or --num_train_epochs above 0")
     return args
-
-
-# Checked before anything heavy is imported.
-
-
-def find_checkpoint(args: argparse.Namespace) -> Path | None:
-    """Return the newest complete trainer checkpoint to go on from; the trainer writes trainer_state.json last."""
-    folders = [p for p in args.output_dir.glob("checkpoint-*") if p.name.partition("-")[2].isdigit()]
-    found = sorted(folders, key=lambda p: int(p.name.partition("-")[2]), reverse=True)
-    if found and not args.resume:
-        raise SftError(f"{args.output_dir} holds {found[0].name} of an earlier run: add --resume, or remove it.")
-    for folder in found:
-        with contextlib.suppress(OSError, ValueError):
-            json.loads((folder / "trainer_state.json").read_text())
-            before = json.loads((args.output_dir / RUN_FILE).read_text())
-            changed = [k for k, v in identity(args).items() if before.get(k) != v]
-            if changed:
-                raise SftError(f"{folder} was made with other {', '.join(changed)}; go back to them, or remove it.")
-            return folder
-    return None
-
-
-def identity(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments that decide the weights, and the digest of the training rows."""
-    kept = {k: str(v) for k, v in vars(args).items() if k not in FREE_ON_RESUME.split()}
-    return {**kept, "train_file": hashlib.sha256(args.train_file.read_bytes()).hexdigest()}
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write atomically: a reader sees the old file or the whole new one."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w") as file:
-        json.dump(value, file, indent=1, default=str)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-def lora_config(args: argparse.Namespace) -> LoraConfig | None:
-    if not args.use_lora:
-        return None
-    from peft import LoraConfig
-
-    targets = args.lora_target_modules
-    return LoraConfig(
-        r=args.lora_r, lora_alpha=args.lora_alpha, lora_dropout=args.lora_dropout, task_type="CAUSAL_LM",
-        target_modules=targets[0] if targets == ["all-linear"] else targets,
-    )  # fmt: skip
 
 
 def trainer_config(args: argparse.Namespace) -> SFTConfig:
@@ -174,6 +73,7 @@ def trainer_config(args: argparse.Namespace) -> SFTConfig:
         save_steps=args.save_steps or 500,
         per_device_eval_batch_size=args.per_device_train_batch_size,
         max_length=None,  # tokenize_rows has dropped what is too long
+        padding_free=args.packing,  # the same rows per step as without it
         dataset_kwargs={"skip_prepare_dataset": True},
         train_sampling_strategy="group_by_length",
         logging_nan_inf_filter=False,  # a NaN loss must be seen, and on a GPU the filter waits for every step
@@ -187,17 +87,21 @@ def make_trainer(
     args: argparse.Namespace, rows: list[TokenRow], eval_rows: list[TokenRow], tokenizer: PreTrainedTokenizerBase
 ) -> BootstrapTrainer:
     """Return the trainer. Full fine-tuning keeps fp32 weights, which small updates need; LoRA leaves its base as is."""
+    import torch
     from transformers import PrinterCallback
 
     from sft.trainer import BootstrapTrainer, StepRecord, to_dataset
 
-    config = trainer_config(args)
-    model = load_model(args.base_model, args.attn_implementation)
+    check_gpu(args, found=torch.cuda.is_available(), torch_version=torch.__version__)
+    config = trainer_config(args)  # before the model: DeepSpeed's ZeRO-3 loads it in parts
+    model: Any = load_to_train(
+        args.base_model, args.attn_implementation, four_bit=args.load_in_4bit, continue_adapter=args.continue_adapter
+    )
     largest, own_dtype = max(max(row.input_ids) for row in rows), model.dtype
     embeddings: Any = model.get_input_embeddings()
     if largest >= embeddings.num_embeddings:
         raise SftError(f"the tokenizer gives id {largest}, the model embeds fewer; they do not belong together.")
-    if not args.use_lora or args.precision == "fp32":
+    if not args.load_in_4bit and (not args.use_lora or args.precision == "fp32"):
         model.float()
     try:
         trainer = BootstrapTrainer(
@@ -215,23 +119,29 @@ def make_trainer(
     return trainer
 
 
-def save_model(args: argparse.Namespace, trainer: BootstrapTrainer) -> None:
-    """Write a plain checkpoint in the dtype of the base model, and the adapter if there is one."""
-    out = args.output_dir
+def save_model(args: argparse.Namespace, trainer: BootstrapTrainer, rows: list[TokenRow]) -> dict[str, float] | None:
+    """Write a plain checkpoint in the dtype of the base model, and the adapter if there is one.
+
+    Returns how exactly the adapter was merged, None where nothing was.
+    """
+    out, merge = args.output_dir, None
     target = out / ADAPTER_FOLDER if args.use_lora and args.merge_lora else out
     if args.use_lora:
-        base = Path(args.base_model)
-        name = str(base.resolve()) if base.is_dir() else args.base_model
-        trainer.model.peft_config["default"].base_model_name_or_path = name
+        name = adapter_base(Path(args.base_model)) if args.continue_adapter else args.base_model
+        trainer.model.peft_config["default"].base_model_name_or_path = (
+            str(Path(name).resolve()) if Path(name).is_dir() else name
+        )
     else:
         trainer.model.to(trainer.own_dtype)
     trainer.save_model(str(target))
     if trainer.is_world_process_zero():
         (target / "training_args.bin").unlink(missing_ok=True)  # a pickle; the metrics file has the arguments
         if target != out:
-            load_model(str(target), args.attn_implementation).save_pretrained(out)
+            model, merge = merge_adapter(load_model(adapter_base(target), None), target, rows)
+            model.save_pretrained(out)
             trainer.processing_class.save_pretrained(out)
     trainer.accelerator.wait_for_everyone()
+    return merge_record(merge) if merge else None
 
 
 def train(args: argparse.Namespace, rows: list[Row], eval_rows: list[Row], clock: Clock) -> dict[str, object]:
@@ -263,9 +173,9 @@ def train(args: argparse.Namespace, rows: list[Row], eval_rows: list[Row], clock
         clock.lap("evaluate")
     if args.profile_steps:
         write_json(args.profile_steps, trainer.profile(kept))
-    save_model(args, trainer)
+    merge = save_model(args, trainer, kept)
     clock.lap("save")
-    return metrics
+    return {**metrics, "merge": merge} if merge else metrics
 
 
 class Clock:
@@ -280,6 +190,21 @@ class Clock:
         self.seconds[phase], self.last = round(now - self.last, 3), now
 
 
+def die_with_the_launcher() -> None:
+    """End this process when the launcher that started it dies, however it dies. torch's launcher gives each worker a
+    session of its own: one left behind would go on writing beside a resumed training. Linux alone has this signal."""
+    if "LOCAL_RANK" in os.environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def take_one_gpu() -> None:
+    """Hide all GPUs but the first one: with several, transformers would spread a batch over them as it finds them, and
+    the rows of a step would follow from the machine. A launcher starts a process for each instead."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+    if visible:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
+
+
 def import_libraries(args: argparse.Namespace) -> None:
     """Import torch and TRL as fast as they allow, measured: 4.0 s plain, 3.0 s this way."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL reports every trainer that is built
@@ -289,6 +214,8 @@ def import_libraries(args: argparse.Namespace) -> None:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if args.threads:
         os.environ["OMP_NUM_THREADS"] = str(args.threads)
+    if not args.use_cpu and "LOCAL_RANK" not in os.environ:
+        take_one_gpu()
     if args.report_to == "none" and __name__ == "__main__":
         # The import system's way to say "not here": transformers imports wandb wherever it finds it.
         sys.modules["wandb"] = None  # type: ignore[assignment]  # None is documented, the stub lacks it
@@ -326,10 +253,12 @@ def wait_for_go(args: argparse.Namespace) -> bool:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
+    die_with_the_launcher()
     if args.wait and not wait_for_go(args):
         return 0
     clock = Clock()
     try:
+        check_arguments(args)
         check_base_model(args.base_model)
         rows = read_rows(args.train_file)
         eval_rows = read_rows(args.eval_file) if args.eval_file else []
@@ -343,6 +272,8 @@ def main(argv: list[str] | None = None) -> int:
             arguments = {name: str(v) if isinstance(v, Path) else v for name, v in vars(args).items()}
             extra = {"seconds": clock.seconds, "versions": versions, "arguments": arguments}
             write_json(args.output_dir / METRICS_FILE, {**metrics, **extra})
+            if args.drop_checkpoints:
+                drop_checkpoints(args.output_dir)
             say(f"{args.experiment_name}: loss {metrics['train_loss']:.4f}, {metrics['steps']} steps, {clock.seconds}")
     except Exception as e:
         sentence = str(e) if isinstance(e, SftError) else explain(e, args)

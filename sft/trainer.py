@@ -156,7 +156,9 @@ class BootstrapTrainer(SFTTrainer):
         model's own head scores only the columns in which some row has a label.
         """
         if self.model.training:
-            self.token_count = self.token_count + inputs["attention_mask"].sum()
+            packed = "attention_mask" not in inputs
+            count = inputs["input_ids"].numel() if packed else inputs["attention_mask"].sum()
+            self.token_count = self.token_count + count
         if return_outputs or not self.own_head:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         labels = inputs["labels"][:, 1:]
