@@ -22,7 +22,9 @@ from bootstrap.children import ChildRunner, Command
 from bootstrap.commands import Commands
 from bootstrap.config import RunConfig
 from bootstrap.dataset import build_dataset, seed_solutions
+from bootstrap.diagnosis import write_diagnosis
 from bootstrap.files import read_json, write_json, write_jsonl
+from bootstrap.gpu_samples import gpu_samples
 from bootstrap.models import base_model, best_before, has_twin, past, trains
 from bootstrap.prepare import add_converted, prepare
 from bootstrap.progression import best_of, stop_reason
@@ -32,6 +34,7 @@ from bootstrap.run_store import RunStore
 from bootstrap.screen import Screen
 from bootstrap.solving import solved_before
 from bootstrap.summary import iteration_markdown, metrics_of
+from bootstrap.summary_diagnosis import log_sentences
 from bootstrap.targets import language_of
 from bootstrap.tracking import Tracker
 
@@ -205,10 +208,14 @@ class Loop:
         """Show and store the summary of a finished iteration."""
         records = self.records(number)
         self.screen.iterations(records, train_problems=len(self.store.split()["train"]))
+        diagnosis = write_diagnosis(self.store, self.config, number, self.problems)
+        for sentence in log_sentences(diagnosis):
+            log.info("%s", sentence)
         path = self.store.summary_file(number)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(iteration_markdown(records[-1], self.problems, self.store, self.config), encoding="utf-8")
-        self.tracker.log_iteration(number, metrics_of(records[-1]))
+        page = iteration_markdown(records[-1], self.problems, self.store, self.config, diagnosis)
+        path.write_text(page, encoding="utf-8", errors="backslashreplace")
+        self.tracker.log_iteration(number, metrics_of(records[-1], diagnosis))
         return {}
 
     # --- the end ---
@@ -252,7 +259,8 @@ class Loop:
             return
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        record = work()
+        with gpu_samples(folder / "gpu.jsonl", name):
+            record = work()
         record["seconds"] = round(time.monotonic() - started, 3)
         self.store.finish_stage(folder, name, record, **top)
         if name != "DONE":

@@ -12,6 +12,7 @@
         train.jsonl  dataset_stats.json          written by BUILD
         model/  control_model/                   written by TRAIN
         evaluation/                              written by EVALUATE
+        diagnosis.json  gpu.jsonl                written by DONE; GPU load, where there is nvidia-smi
         metadata.json                            the record of every finished stage, written last
       final/                                     controls and the one look at the test split
       logs/attempt_N/                            what the child programs printed, one folder per start of the loop

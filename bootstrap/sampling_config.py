@@ -1,4 +1,4 @@
-"""The sections `sampling` and `sharing` of a configuration: how many samples, and what prompts show of other languages."""
+"""The sections `sampling` and `sharing`: how many samples, and what prompts show of other target languages."""
 
 from __future__ import annotations
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bootstrap.config import RunConfig
+from bootstrap.diagnosis_records import Diagnosis
 from bootstrap.progression import best_of, past_of
 from bootstrap.records import Candidate, Problem
 from bootstrap.run_store import RunStore
+from bootstrap.summary_diagnosis import diagnosis_lines, diagnosis_metrics
 from bootstrap.summary_table import SummaryRow
 
 EXAMPLES = 5
@@ -37,7 +39,7 @@ def summary_row(metadata: Metadata, best: int) -> SummaryRow:
     )
 
 
-def metrics_of(metadata: Metadata) -> dict[str, float | int]:
+def metrics_of(metadata: Metadata, diagnosis: Diagnosis) -> dict[str, float | int]:
     """Return the iteration's metrics under the names that every tracker and page uses."""
     stages = metadata["stages"]
     solve, train, evaluate = stages.get("SOLVE", {}), stages.get("TRAIN", {}), stages["EVALUATE"]
@@ -57,13 +59,14 @@ def metrics_of(metadata: Metadata) -> dict[str, float | int]:
     }
     found |= {f"eval/pass_at_{k}": v for k, v in evaluate["dev"]["pass_at_k"].items() if k != "1"}
     found |= {f"solve/outcome/{name}": count for name, count in solve.get("outcomes", {}).items()}
+    found |= diagnosis_metrics(diagnosis)
     found |= {f"seconds/{stage.lower()}": record["seconds"] for stage, record in stages.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def iteration_markdown(
-    metadata: Metadata, problems: Mapping[str, Problem], store: RunStore, config: RunConfig
-) -> str:  # fmt: skip
+    metadata: Metadata, problems: Mapping[str, Problem], store: RunStore, config: RunConfig, diagnosis: Diagnosis
+) -> str:
     """Return the page `high_level_summary/iteration_N.md`."""
     number, stages = metadata["iteration"], metadata["stages"]
     evaluate, solve = stages["EVALUATE"], stages.get("SOLVE")
@@ -71,7 +74,7 @@ def iteration_markdown(
     lines = [
         f"# {store.name}, iteration {number}",
         "",
-        f"- target: {' and '.join(config.targets)}; training started from iteration {metadata.get('parent')}",
+        f"- target: {' and '.join(config.targets)}; training started from {started_from(metadata, config)}",
         f"- held-out pass@1 (dev, {evaluate['dev']['n']} problems): {evaluate['dev']['pass_at_1']:.1%} "
         f"(95 % interval {low:.1%} to {high:.1%})" + (", the best so far" if evaluate["best_so_far"] else ""),
     ]
@@ -87,7 +90,13 @@ def iteration_markdown(
         lines.append(f"- {stages['CONVERT']['audit']}")
     lines.append(f"- training rows: {stages['BUILD']['train_rows']}")
     lines.append("- seconds: " + ", ".join(f"{name} {record['seconds']:.0f}" for name, record in stages.items()))
+    lines += ["", "## Diagnosis", "", *diagnosis_lines(diagnosis)]
     return "\n".join(lines + examples(store.candidates(number), problems)) + "\n"
+
+
+def started_from(metadata: Metadata, config: RunConfig) -> str:
+    parent = metadata.get("parent")
+    return "the base model" if parent is None or config.train.start_from == "base" else f"iteration {parent}"
 
 
 def examples(candidates: Sequence[Candidate], problems: Mapping[str, Problem]) -> list[str]:

@@ -6,8 +6,9 @@ keep their meaning. Everything lies in `<run folder>/wandb`; `wandb sync` on its
 The loop process never imports wandb. At the end of an iteration the numbers go to `wandb/metrics.json` (in one step),
 and a child program beside the next stage brings W&B up to that file and exits. So the loop does not wait for wandb,
 whose start takes 1.4 s, and has no wandb-core process among its children. What is published is a function of
-metrics.json alone: W&B ids follow from the run's name and the iteration, an offline run that is written again replaces
-its folder, and a child that was killed is simply run again at the next iteration.
+metrics.json and of the finished iterations that it names (bootstrap.tracking_content): W&B ids follow from the run's
+name and the iteration, an offline run that is written again replaces its folder, and a child that was killed is simply
+run again at the next iteration.
 
     python -m bootstrap.tracking --run-dir outputs/RUN        # what the child does; safe to repeat by hand
 
@@ -32,15 +33,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from bootstrap.config import WandbConfig
 from bootstrap.errors import UserError
 from bootstrap.files import write_text_atomic
+from bootstrap.tracking_content import artifacts, candidate_table
+
+if TYPE_CHECKING:
+    from wandb import Run
 
 Mode = Literal["environment", "offline", "online", "disabled"]
 Number = float | int
 
 CLOSE_SECONDS = 60.0  # how long the end of a run waits for W&B
+MODEL_SECONDS = 3600.0  # the same, where models go along (wandb.models)
 _MODES = {"": "offline", "dryrun": "offline", "run": "online"}  # W&B's own names for modes, and ours for none
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,6 +73,11 @@ class TrackedRun:
         row = json.loads(path.read_text(encoding="utf-8"))
         iterations = {int(number): metrics for number, metrics in row.pop("iterations").items()}
         return cls(**row, iterations=dict(sorted(iterations.items())))
+
+    @property
+    def content(self) -> WandbConfig:
+        """Return what is to be published beside the figures."""
+        return WandbConfig.model_validate(self.config.get("wandb", {}))
 
     def id_of(self, part: str) -> str:
         """Return the W&B id of "loop" or "iteration-N": the same for the same run name, on any machine."""
@@ -124,10 +136,11 @@ class Tracker:
         except (UserError, OSError, ValueError, TypeError) as e:
             self._complain(f"cannot record iteration {iteration}: {e}")
 
-    def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Wait until W&B has everything, at most `seconds`; then end what is left of it. Safe to call twice."""
+    def close(self) -> None:
+        """Wait until W&B has everything, for a while; then end what is left of it. Safe to call twice."""
         if self.mode == "disabled":
             return
+        seconds = MODEL_SECONDS if self._run.content.models else CLOSE_SECONDS
         try:
             if self._wait(seconds):
                 self._start_if_owed()
@@ -185,7 +198,7 @@ def publish(run_dir: Path) -> None:
         published = _published(folder)
         for part, rows in _unpublished(folder, run).items():
             _write_run(run_dir, run, part, rows)
-            published[run.id_of(part)] = _digest(rows)
+            published[run.id_of(part)] = _digest(rows, run.content)
             _write_json(folder / "published.json", published)
 
 
@@ -207,6 +220,8 @@ def _write_run(run_dir: Path, run: TrackedRun, part: str, rows: Mapping[int, Map
     if part == "loop":
         tracked.define_metric("iteration")
         tracked.define_metric("loop/*", step_metric="iteration")
+    else:
+        _log_content(tracked, run_dir, run, next(iter(rows)))
     for iteration, metrics in rows.items():
         prefix = "loop/" if part == "loop" else ""
         row = {"iteration": iteration, **{f"{prefix}{name}": value for name, value in metrics.items()}}
@@ -216,12 +231,23 @@ def _write_run(run_dir: Path, run: TrackedRun, part: str, rows: Mapping[int, Map
     tracked.finish()
 
 
+def _log_content(tracked: Run, run_dir: Path, run: TrackedRun, iteration: int) -> None:
+    """Give W&B the candidates' table, in the row that the figures join, and the artifacts of an iteration."""
+    table = candidate_table(run_dir, iteration, run.content)
+    if table is not None:
+        tracked.log({"candidates": table}, commit=False)
+    for artifact in artifacts(run_dir, run.run_name, iteration, run.content):
+        tracked.log_artifact(artifact, aliases=[f"iteration-{iteration}"])
+
+
 def _unpublished(folder: Path, run: TrackedRun) -> dict[str, dict[int, dict[str, Number]]]:
     """Return the rows of every W&B run whose content is not what was published last."""
     parts = {f"iteration-{number}": {number: metrics} for number, metrics in run.iterations.items()}
     published = _published(folder)
     everything = {**parts, "loop": run.iterations} if parts else {}
-    return {part: rows for part, rows in everything.items() if published.get(run.id_of(part)) != _digest(rows)}
+    return {
+        part: rows for part, rows in everything.items() if published.get(run.id_of(part)) != _digest(rows, run.content)
+    }
 
 
 def _published(folder: Path) -> dict[str, str]:
@@ -230,8 +256,9 @@ def _published(folder: Path) -> dict[str, str]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
-def _digest(rows: Mapping[int, Mapping[str, Number]]) -> str:
-    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:16]
+def _digest(rows: Mapping[int, Mapping[str, Number]], content: WandbConfig) -> str:
+    wanted = content.model_dump(exclude={"mode", "project"})
+    return hashlib.sha256(json.dumps([rows, wanted], sort_keys=True).encode()).hexdigest()[:16]
 
 
 @contextmanager
@@ -267,6 +294,8 @@ def _quiet(folder: Path) -> None:
     os.environ.update(WANDB_SILENT="true", WANDB_CONSOLE="off", WANDB_ERROR_REPORTING="false")
     os.environ.setdefault("WANDB_CACHE_DIR", str(folder / ".cache"))
     os.environ.setdefault("WANDB_CONFIG_DIR", str(folder / ".config"))
+    os.environ.setdefault("WANDB_DATA_DIR", str(folder / ".data"))
+    os.environ.setdefault("WANDB_ARTIFACT_DIR", str(folder / ".artifacts"))
     for name in ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_RUN_GROUP", "WANDB_NAME", "WANDB_JOB_TYPE", "WANDB_DIR"):
         os.environ.pop(name, None)  # ours are decided by the run; another's would mix up two runs
 

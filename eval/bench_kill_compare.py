@@ -21,6 +21,7 @@ JSON_LINES = {
         "iteration_*/*model/tokenizer.json",
     ),
     "evaluation rows": ("*/evaluation/*.jsonl",),
+    "diagnosis": ("iteration_*/diagnosis.json",),
     "report": ("final_report.json",),
 }  # fmt: skip
 """What is compared -> the files that hold it."""

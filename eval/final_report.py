@@ -23,9 +23,11 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from bootstrap.diagnosis_records import Diagnosis, diagnosis_file, read_diagnosis
 from bootstrap.errors import UserError
 from bootstrap.files import read_json, read_jsonl, write_bytes_atomic
 from bootstrap.run_store import RunStore
+from eval.gpu_curve import gpu_use, read_gpu
 from eval.metrics import PassRate, ProblemScore
 from eval.paired import compare_by_difficulty, compare_by_target, compare_on_test, compare_sampling
 from eval.report_shape import (
@@ -34,6 +36,7 @@ from eval.report_shape import (
     BaseReport,
     ControlPoint,
     FinalReport,
+    GpuUse,
     IterationReport,
     ProblemCounts,
     SeedOnlyControl,
@@ -97,6 +100,16 @@ class RunFiles:
     def test_rows(self, model: str) -> Path:
         return self.store.final / "evaluation" / f"test_{model}.jsonl"
 
+    def diagnosis(self, iteration: int) -> Diagnosis | None:
+        """Return the diagnosis of an evaluated iteration; None where there is none yet."""
+        if "EVALUATE" not in self.iterations[iteration].stages:
+            return None
+        return read_diagnosis(diagnosis_file(self.store, iteration))
+
+    @property
+    def gpu_files(self) -> list[Path]:
+        return [folder / "gpu.jsonl" for folder in (*self.store.iterations(), self.store.final)]
+
     def _records(self, folder: Path) -> StageRecords:
         fields = self.store.metadata(folder)
         return StageRecords(fields["stages"], fields)
@@ -106,7 +119,10 @@ def build_report(files: RunFiles) -> FinalReport:
     """Return the report of what the run has finished so far."""
     run, records = files.run, files.iterations
     solved = accumulate(record.get("SOLVE", "newly_solved") or 0 for record in records.values())
-    iterations = [_iteration(number, records[number], sofar) for number, sofar in zip(records, solved, strict=True)]
+    iterations = [
+        _iteration(number, records[number], sofar, files.diagnosis(number))
+        for number, sofar in zip(records, solved, strict=True)
+    ]
     seconds = _seconds_by_stage([*records.values(), files.final])
     tests = _test_scores(files)
     finished = "CONTROLS" in files.final.stages and files.sample_only.is_file()
@@ -130,7 +146,8 @@ def build_report(files: RunFiles) -> FinalReport:
         by_target=compare_by_target(tests, best) if best is not None else {},
         seconds_total=round(sum(seconds.values()), 1),
         seconds_by_stage=seconds,
-        timing=_timing([*records.values(), files.final]),
+        timing=_timing([*records.values(), files.final], gpu_use(read_gpu(files.gpu_files))),
+        causes=list(iterations[-1].diagnosis.causes) if iterations and iterations[-1].diagnosis else [],
         audit=records[0].get("CONVERT", "audit") if 0 in records else None,
     )
 
@@ -211,7 +228,7 @@ def _problem_counts(split: Mapping[str, Any] | None) -> ProblemCounts | None:
     return ProblemCounts(**sizes, seeds_by_route=routes, to_solve=len(set(split["train"]) - set(split["seeds"])))
 
 
-def _iteration(number: int, records: StageRecords, solved: int) -> IterationReport:
+def _iteration(number: int, records: StageRecords, solved: int, diagnosis: Diagnosis | None) -> IterationReport:
     outcomes = records.get("SOLVE", "outcomes")
     return IterationReport(
         iteration=number,
@@ -229,6 +246,7 @@ def _iteration(number: int, records: StageRecords, solved: int) -> IterationRepo
         control_dev=PassRate.from_json(records.get("EVALUATE", "control_dev")),
         outcomes=None if outcomes is None else dict(sorted(outcomes.items())),
         seconds=records.seconds,
+        diagnosis=diagnosis,
     )
 
 
@@ -265,16 +283,16 @@ def _seconds_by_stage(records: Sequence[StageRecords]) -> dict[str, float]:
     return {stage: round(seconds, 1) for stage, seconds in total.items()}
 
 
-def _timing(records: Sequence[StageRecords]) -> Timing:
+def _timing(records: Sequence[StageRecords], gpu: dict[str, GpuUse]) -> Timing:
     finished = [(stage, values) for record in records for stage, values in record.stages.items()]
     busy = [(stage, values.get(BUSY_FIELDS[stage])) for stage, values in finished if stage in BUSY_FIELDS]
     training = [seconds for stage, seconds in busy if stage == "TRAIN" and seconds is not None]
     engine = [seconds for stage, seconds in busy if stage != "TRAIN" and seconds is not None]
     total = math.fsum(values["seconds"] for _, values in finished)
     if total <= 0 or len(training) + len(engine) < len(busy):
-        return Timing(None, None, None)
+        return Timing(None, None, None, gpu)
     share = 1 - math.fsum(training + engine) / total
-    return Timing(round(share, 4), round(math.fsum(engine), 1), round(math.fsum(training), 1))
+    return Timing(round(share, 4), round(math.fsum(engine), 1), round(math.fsum(training), 1), gpu)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from bootstrap.files import read_jsonl
+from bootstrap.summary_diagnosis import cause_sentence, promotion_sentence
 from bootstrap.visible_text import render_page
 from eval.final_report import RunFiles
+from eval.gpu_curve import gpu_svg, read_gpu
 from eval.paired import SampleOnlyControl, TestReport
 from eval.report_shape import RUNNING, FinalReport, SeedOnlyControl
 
@@ -112,6 +114,10 @@ def render_report(report: FinalReport, files: RunFiles) -> str:
         ks=list(ks),
         taxonomy=_taxonomy(report),
         outcomes=[{"name": name, "colour": COLOURS[name]} for name in _outcomes(report)],
+        diagnoses=[row.diagnosis for row in report.iterations if row.diagnosis],
+        causes=[cause_sentence(cause) for cause in report.causes],
+        promotions=[promotion_sentence(d) for row in report.iterations if (d := row.diagnosis) and d.iteration],
+        gpu_curve=Markup(gpu_svg(read_gpu(files.gpu_files))),
         changes=_changes(files, statements) if report.test else [],
         samples=[(iteration, items) for iteration, items in samples if items],
         sample_outcomes=_by_palette({item.outcome for _, items in samples for item in items}),

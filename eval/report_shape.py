@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bootstrap.diagnosis_records import Cause, Diagnosis
 from eval.metrics import PassRate
 from eval.paired import DifficultyReport, SampleOnlyControl, TestReport
 
@@ -53,6 +54,18 @@ class IterationReport:
     control_dev: PassRate | None
     outcomes: dict[str, int] | None  # verdicts of this iteration's samples
     seconds: dict[str, float]  # by stage
+    diagnosis: Diagnosis | None = None  # of iteration_N/diagnosis.json
+
+
+@dataclass(frozen=True)
+class GpuUse:
+    """What nvidia-smi said during one kind of stage, over all GPUs and iterations; null what it did not say."""
+
+    samples: int
+    gpus: int
+    utilisation_mean: float | None  # per cent of the time in which any kernel ran
+    memory_peak_mb: float | None  # of the fullest GPU
+    memory_total_mb: float | None
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,7 @@ class Timing:
     idle_share: float | None
     seconds_engine: float | None
     seconds_train: float | None
+    gpu: dict[str, GpuUse] = field(default_factory=dict)  # by stage; empty where no GPU was watched
 
 
 @dataclass(frozen=True)
@@ -107,4 +121,5 @@ class FinalReport:
     seconds_by_stage: dict[str, float]
     timing: Timing
     by_target: dict[str, TestReport] = field(default_factory=dict)  # for runs with several target languages
+    causes: list[Cause] = field(default_factory=list)  # why dev stands still at the end, likeliest first
     audit: str | None = None  # what mutants of the references came to, in one line
