@@ -177,7 +177,7 @@ def write_results(run: Path, seconds: float) -> Path:
 
 def test_runs_that_differ_in_times_alone_are_equal(tmp_path: Path) -> None:
     parts = compare_runs(write_results(tmp_path / "a", 1.0), write_results(tmp_path / "b", 2.0))
-    assert [part.difference for part in parts] == [None] * 7
+    assert [part.difference for part in parts] == [None] * 8
 
 
 @pytest.mark.parametrize(("path", "old", "new", "said"), [
