@@ -190,7 +190,9 @@ def sentence(row: Mapping[str, Any]) -> str:
         f"k = {row['k']}: uniform solves {solved:,} of {row['problems']:,} with {used:,} samples; four waves "
         f"{row['waves'][1]:,} with {row['waves'][0]:,}; adaptive {row['adaptive'][1]:,} with {row['adaptive'][0]:,}: "
         f"{row['gain']:+.0f} problems ({low:+.0f} to {high:+.0f}), {row['relative']:+.1%} ({low / base:+.1%} to "
-        f"{high / base:+.1%}); as many ({row['matched'][1]:,}) with {row['matched'][0]:,}, {row['saved']:.0%} fewer"
+        f"{high / base:+.1%}). With {row['matched'][0]:,} samples, {row['saved']:.0%} fewer, it solves "
+        f"{row['matched'][1]:,}: {row['matched_difference']:+.0f} ({row['matched_ci95'][0]:+.0f} to "
+        f"{row['matched_ci95'][1]:+.0f})"
     )
 
 
