@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import fmean
 
 from bootstrap.files import read_json, write_json
+from interpreters.attacks.watch import descendants
 
 OVERRIDES = (
     "source.options.count=420", "split.dev=40", "split.test=40", "split.seeds=60", "audit.problems=4",
@@ -49,21 +50,6 @@ class Look:
     disk_mb: float = 0.0
 
 
-def descendants(root: int) -> list[int]:
-    """Return the processes below `root`, itself first."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue  # it has just ended
-    found = [root]
-    for pid in found:
-        found += [child for child, parent in parents.items() if parent == pid]
-    return found
-
-
 def resident_mb(pid: int) -> float:
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -73,7 +59,7 @@ def resident_mb(pid: int) -> float:
 
 def look_at(pid: int, temporary: Path) -> Look:
     """Return what is there now. Raises OSError when the process has ended."""
-    members = descendants(pid)
+    members = {pid, *descendants(pid)}
     return Look(
         resident_mb(pid), sum(map(resident_mb, members)), len(list(Path(f"/proc/{pid}/fd").iterdir())),
         len(list(Path(f"/proc/{pid}/task").iterdir())), len(members), len(list(temporary.iterdir())),

@@ -13,7 +13,6 @@ from bootstrap.convert.relational.coercion import NULL, cast, comparable, compar
 from bootstrap.convert.relational.functions import ARITHMETIC, BOOL, CASTS, COMPARISONS, FLOAT, INT, STRING, TEMPORAL
 from bootstrap.convert.relational.model import Call, Case, Expr, InValues, Literal, SortKey
 from bootstrap.convert.relational.scope import Scope
-from interpreters.base import ColumnType
 
 
 class SubQueries(Protocol):
@@ -240,10 +239,6 @@ def negated(condition: Expr) -> Expr:
         if other is not None:
             return Call(BOOL, other, condition.arguments)
     return Call(BOOL, "not", (condition,))
-
-
-def kind_of_sum(argument: Expr) -> ColumnType:
-    return INT if argument.type in (INT, BOOL) else FLOAT
 
 
 R = ExpressionReader

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from bootstrap.export.literals import quoted
 from bootstrap.generate.nl_to_polars.forms import (
     Aggregate,
     AnyOf,
@@ -29,10 +30,6 @@ from bootstrap.generate.nl_to_polars.functions import AGGREGATES, FUNCTIONS
 from interpreters.base import Value
 
 SIGNS = {"==": "=", "!=": "<>"}
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def literal(value: Value) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -309,7 +309,3 @@ def renamed(outputs: Sequence[Output]) -> tuple[Output, ...]:
 
 def source_of(table: TableInfo) -> Source:
     return Source(table.name, table.name)
-
-
-def used_tables(copy: DatabaseCopy, names: Sequence[str]) -> Mapping[str, TableInfo]:
-    return {name: copy.tables[name] for name in names}

@@ -10,6 +10,7 @@ import datetime as dt
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
+from bootstrap.export.literals import quoted
 from interpreters.base import ColumnType, Table, TestCase, Value
 from interpreters.compare import compare_tables
 
@@ -37,11 +38,11 @@ def sqlite_refuses(sql: str, tests: Sequence[TestCase]) -> str:
 
 
 def _fill(connection: sqlite3.Connection, name: str, table: Table) -> None:
-    columns = ", ".join(f"{_quoted(one.name)} {_TYPES.get(one.type, 'TEXT')}" for one in table.columns)
-    connection.execute(f"CREATE TABLE {_quoted(name)} ({columns})")
+    columns = ", ".join(f"{quoted(one.name)} {_TYPES.get(one.type, 'TEXT')}" for one in table.columns)
+    connection.execute(f"CREATE TABLE {quoted(name)} ({columns})")
     marks = ", ".join("?" * len(table.columns))
     rows = [tuple(_stored(value) for value in row) for row in table.rows]
-    connection.executemany(f"INSERT INTO {_quoted(name)} VALUES ({marks})", rows)
+    connection.executemany(f"INSERT INTO {quoted(name)} VALUES ({marks})", rows)
 
 
 def _stored(value: Value) -> _Cell:
@@ -75,7 +76,3 @@ def _answer(connection: sqlite3.Connection, sql: str, expected: Table) -> Table:
         for row in rows
     ]
     return Table(expected.columns, tuple(read))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
