@@ -16,6 +16,7 @@ from bootstrap.base_model import FromScratch
 from bootstrap.engine_config import EngineConfig
 from bootstrap.errors import UserError, nearest
 from bootstrap.sampling_config import SamplingConfig, SharingConfig
+from bootstrap.scale_out_config import RayConfig
 from bootstrap.train_config import TrainConfig
 
 
@@ -183,6 +184,9 @@ class RunConfig(Section):
     wandb: WandbConfig = WandbConfig()
     memory_check: Literal["required", "warn"] = "required"
     """required: refuse to start where the estimate (bootstrap.memory) says that a GPU has too little memory."""
+    executor: Literal["local", "ray"] = "local"
+    """Where candidates are sampled and checked. local: on this machine. ray: by actors of a Ray cluster (see `ray`)."""
+    ray: RayConfig = RayConfig()
 
     @model_validator(mode="after")
     def _one_base_model(self) -> RunConfig:
@@ -214,7 +218,7 @@ FREE_KEYS = (
     "max_iterations", "target_problems", "plateau", "wandb", "checking.workers", "checking.sandbox", "engine.device",
     "controls.parallel", "engine.concurrency", "engine.timeout_seconds", "engine.retries", "engine.backoff_seconds",
     "engine.budget_usd", "engine.budget_tokens", "engine.prices", "engine.store", "engine.batch_poll_seconds",
-    "engine.python", "memory_check",
+    "engine.python", "memory_check", "executor", "ray", "engine.replicas",
 )  # fmt: skip
 """Settings that a resumed run may change: they decide how long and where it runs, not what its finished stages hold."""
 

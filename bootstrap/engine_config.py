@@ -34,6 +34,8 @@ class EngineConfig(EngineSection):
     """auto: float32 on a CPU, what the checkpoint was saved in on a GPU, bfloat16 with vllm."""
     batch_sequences: int = Field(128, ge=1)
     """Sequences generated side by side; a batch is also the unit of resuming."""
+    replicas: int = Field(1, ge=1)
+    """Copies of the model that sample side by side, a batch each (data parallel); each takes GPUs of its own."""
     threads: int = Field(0, ge=0)
     """Torch threads while sampling on a CPU; 0 leaves torch's default."""
     script: str | None = None

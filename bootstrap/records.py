@@ -75,6 +75,8 @@ class Candidate:
     sampler: str = ""  # digest of the model that wrote it
     seed: int = 0  # seed of the batch
     batch: int = 0
+    turn: int = 0  # repair turn: the prompt showed an earlier attempt and what was wrong with it; 0: a first attempt
+    hinted: bool = False  # the prompt showed a solution in another language
 
     @classmethod
     def judged(cls, verdict: Verdict, **fields: Any) -> Candidate:
