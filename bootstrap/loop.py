@@ -127,7 +127,7 @@ class Loop:
 
     def iteration(self, number: int) -> None:
         folder = self.store.iteration(number)
-        parent = best_before(self.store, number) if self.config.train.start_from == "best" else 0
+        parent = 0 if self.config.train.start_from == "base" else best_before(self.store, number)
         self.stage(folder, "SOLVE", lambda: self.solve(number, parent), iteration=number, parent=parent)
         self.stage(folder, "BUILD", lambda: self.build(number))
         self.stage(folder, "TRAIN", lambda: self.train(number, parent))

@@ -196,3 +196,15 @@ def test_old_runs_have_settings_for_what_is_new() -> None:
     for key in ("accelerate_config", "attn_implementation", "packing", "device"):
         del old["train"][key]
     assert RunConfig.model_validate(old) == config
+
+
+def test_a_loop_goes_on_with_the_adapter_of_its_best_iteration(tmp_path: Path) -> None:
+    config = small_config(
+        tmp_path, train__start_from="best_adapter", train__lora={"merge": False}, max_iterations=2,
+        controls={"seed_only": False, "sample_only_problems": 0},
+    )  # fmt: skip
+    ended = run_loop(config, tmp_path / "outputs")
+    assert ended.returncode == 0, ended.stderr
+    log = (tmp_path / "outputs" / "small" / "bootstrap.log").read_text(encoding="utf-8")
+    second = next(line for line in log.splitlines() if "start iteration_2_train:" in line)
+    assert "iteration_1/model" in second and "--continue_adapter" in second
