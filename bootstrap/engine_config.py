@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class EngineSection(BaseModel):
@@ -32,24 +32,34 @@ class EngineConfig(EngineSection):
     """auto takes CUDA where there is a GPU."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """auto: float32 on a CPU, what the checkpoint was saved in on a GPU, bfloat16 with vllm."""
+    attn_implementation: Literal["sdpa", "eager", "flash_attention_2", "flash_attention_3"] | None = None
+    """transformers: how attention is computed; null: what transformers picks, sdpa where the model knows it."""
     batch_sequences: int = Field(128, ge=1)
-    """Sequences generated side by side; a batch is also the unit of resuming."""
+    """Sequences generated side by side; a batch is also the unit of resuming. transformers: where memory runs out,
+    halves of the batch go on, one after the other."""
+    continuous_batching: int = Field(0, ge=0)
+    """transformers: this many of a batch's sequences grow at once, the next one taking the place of each that ends; 0:
+    the whole batch side by side until its last one ends. Pays where lengths differ widely. Not tried on a GPU, where it
+    wants FlashAttention."""
     replicas: int = Field(1, ge=1)
     """Copies of the model that sample side by side, a batch each (data parallel); each takes GPUs of its own."""
+    answer_seconds: float = Field(3600.0, gt=0)
+    """A copy that samples and finishes no completion for so long hangs: it is ended and replaced."""
     threads: int = Field(0, ge=0)
     """Torch threads while sampling on a CPU; 0 leaves torch's default."""
     script: str | None = None
     """For the scripted engine: a JSONL of completions, or the folder of an earlier run to replay."""
     base_url: str | None = None
     """openai, anthropic: address of the server up to /v1; null: the provider's own. `vllm serve` and `transformers
-    serve` are servers for the engine openai."""
+    serve` are servers for the engine openai. vllm_server: address of a server that runs and loads adapters; null: each
+    stage starts one."""
     api_key_env: str | None = None
-    """Environment variable that holds the key; null: OPENAI_API_KEY or ANTHROPIC_API_KEY."""
+    """Environment variable that holds the key; null: OPENAI_API_KEY, ANTHROPIC_API_KEY or VLLM_API_KEY."""
     store: str | None = None
     """JSONL to which every request is written with its answer. What it holds is not asked again; the engine scripted
-    replays it. The engines openai and anthropic need it."""
+    replays it. The engines openai, anthropic and vllm_server need it; a run keeps them in its folder."""
     concurrency: int = Field(32, ge=1)
-    """Requests to a server that may be under way at the same time."""
+    """Requests to a server that may be under way at the same time; with vllm_server `batch_sequences` says it."""
     timeout_seconds: float = Field(300.0, gt=0)
     """Wall time of one request, from sending it to the last byte of its answer."""
     retries: int = Field(6, ge=0)
@@ -77,12 +87,42 @@ class EngineConfig(EngineSection):
     batch_poll_seconds: float = Field(10.0, gt=0)
     """Wait before the first look at a batch; each further one is half as long again, 5 minutes at most."""
     tensor_parallel_size: int = Field(1, ge=1)
-    """vllm: GPUs over which the model is spread."""
+    """vllm, vllm_server: GPUs over which the model is spread; the settings below are for both too."""
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
-    """vllm: share of a GPU's memory that weights and cache may take."""
+    """Share of a GPU's memory that weights and cache may take."""
     max_model_len: int | None = Field(None, ge=1)
-    """vllm: tokens of prompt and answer together; null: what the model's configuration says."""
+    """Tokens of prompt and answer together; null: what the model's configuration says."""
     enforce_eager: bool = False
-    """vllm: do not compile the model: it starts sooner and samples more slowly."""
+    """Do not compile the model: it starts sooner and samples more slowly."""
     lora_rank: int = Field(64, ge=1)
-    """vllm: highest rank of an adapter that may be loaded."""
+    """Highest rank of an adapter that may be loaded."""
+    start_seconds: float = Field(1800.0, gt=0)
+    """vllm_server: how long a server may take until it answers, loading and compiling the model."""
+    serve_words: tuple[str, ...] = ()
+    """vllm_server: further words of `vllm serve`, e.g. ["--kv-cache-dtype", "fp8"]."""
+
+    @property
+    def in_vllm(self) -> bool:
+        """Whether vLLM loads the model on this machine: in process, or in a server that a stage starts."""
+        return self.name == "vllm" or (self.name == "vllm_server" and self.base_url is None)
+
+    @property
+    def loads_here(self) -> bool:
+        """Whether the model is loaded on this machine, rather than asked somewhere."""
+        return self.name == "transformers" or self.in_vllm
+
+    @model_validator(mode="after")
+    def _settings_of_transformers(self) -> EngineConfig:
+        for key in ("attn_implementation", "continuous_batching"):
+            if getattr(self, key) and self.name != "transformers":
+                raise ValueError(f"{key} is a setting of the engine transformers; name is {self.name}: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _copies_of_what_is_loaded(self) -> EngineConfig:
+        if self.replicas > 1 and self.name in ("openai", "anthropic"):
+            raise ValueError(
+                f"replicas is {self.replicas}, but {self.name} asks a server, of which no copies are made here: leave "
+                "it at 1 and set engine.concurrency to the requests that may be under way"
+            )
+        return self

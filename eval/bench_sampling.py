@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -100,13 +100,18 @@ def new_checkpoint(config: RunConfig, language: str, problems: Sequence[Problem]
 
 
 class BareGenerate:
-    """`generate` as one would call it by hand. Keeps the token ids of the last pass for the floor."""
+    """`generate` as one would call it by hand, on the engine's device and in its dtype, with a copy of the model of
+    its own. Keeps the token ids of the last pass for the floor."""
 
     def __init__(self, work: Workload) -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
+        from bootstrap.engines.transformers_engine import loading, pick_device
+
+        engine = work.config.engine
+        self.device = pick_device(engine.device)
         self.tokenizer = AutoTokenizer.from_pretrained(work.model, padding_side="left")
-        self.model: Any = AutoModelForCausalLM.from_pretrained(work.model, dtype="float32").eval()
+        self.model: Any = AutoModelForCausalLM.from_pretrained(work.model, **loading(engine, self.device)).eval()
         self.rows: dict[int, torch.Tensor] = {}
 
     def run(self, work: Workload) -> int:
@@ -116,7 +121,7 @@ class BareGenerate:
         import torch
 
         batch = work.batches[number]
-        encoded = self.tokenizer(work.prompts(batch), return_tensors="pt", padding=True)
+        encoded = self.tokenizer(work.prompts(batch), return_tensors="pt", padding=True).to(self.device)
         torch.manual_seed(batch.seed)
         with torch.inference_mode():
             rows = self.model.generate(
@@ -179,7 +184,7 @@ def timed(work: Callable[[], int]) -> Pass:
 
 
 def measure(work: Workload, rounds: int) -> dict[str, list[Pass]]:
-    """Return the passes of each side; one round before them warms up."""
+    """Return the passes of each side."""
     with Checkers(work.config) as checkers:
         engine = load_engine(work.model, work.config.engine, work.config.prompt)  # sets the threads of all sides
         bare = BareGenerate(work)
@@ -194,13 +199,19 @@ def measure(work: Workload, rounds: int) -> dict[str, list[Pass]]:
             "checked": with_checkers,
             "floor": lambda: bare.floor(work),
         }
-        found: dict[str, list[Pass]] = {side: [] for side in sides}
-        for number in range(-1, rounds):
-            for side in sides if number % 2 else reversed(sides):
-                one = timed(sides[side])
-                if number >= 0:
-                    found[side].append(one)
+        found = alternate(sides, rounds)
         engine.close()
+    return found
+
+
+def alternate(sides: Mapping[str, Callable[[], int]], rounds: int) -> dict[str, list[Pass]]:
+    """Return the passes of sides that return their tokens and take turns at going first; one round before warms up."""
+    found: dict[str, list[Pass]] = {side: [] for side in sides}
+    for number in range(-1, rounds):
+        for side in sides if number % 2 else reversed([*sides]):
+            one = timed(sides[side])
+            if number >= 0:
+                found[side].append(one)
     return found
 
 

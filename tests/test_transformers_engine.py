@@ -16,7 +16,8 @@ from bootstrap.base_model import FromScratch, build_base_model
 from bootstrap.config import EngineConfig, PromptConfig
 from bootstrap.engines import load_engine
 from bootstrap.engines.base import Completion, Decoding, Request
-from bootstrap.engines.transformers_engine import EndWatch, check_model, model_digest, pick_device
+from bootstrap.engines.growing_rows import EndWatch, Rows
+from bootstrap.engines.transformers_engine import check_attention_dtype, check_model, model_digest, pick_device
 from bootstrap.errors import EngineError, UserError
 
 SPEC = FromScratch(
@@ -164,33 +165,63 @@ def test_a_failure_inside_generate_is_an_engine_error(folder: Path) -> None:
 # -- handing out rows ---------------------------------------------------------------------------------------------
 
 
+Handed = queue.Queue[list[tuple[int, list[int]]]]
+
+
+def emptied(handed: Handed) -> list[list[tuple[int, list[int]]]]:
+    return [handed.get() for _ in range(handed.qsize())]
+
+
+def watch_of(prompts: Any, end: int, handed: Handed, every: int = 1) -> EndWatch:
+    import torch
+
+    return EndWatch(
+        {end}, Rows(prompts, torch.ones_like(prompts), prompts.shape[1], (*range(len(prompts)),)), handed, every
+    )
+
+
 def test_a_row_is_handed_out_once_in_the_step_in_which_it_ends() -> None:
     import torch
 
-    end, pad, handed = 9, 0, queue.Queue[list[tuple[int, list[int]]]]()
-    watch = EndWatch({end}, 2, handed)
+    end, pad, handed = 9, 0, Handed()
     rows = torch.tensor([[9, 9, 5, 9, 0, 0], [1, 1, 6, 7, 9, 0], [1, 1, 6, 7, 8, 8]])  # the prompt holds end tokens
+    watch = watch_of(rows[:, :2], end, handed)
     given = []
     for width in range(3, 7):
         stop = watch(rows[:, :width], torch.empty(0))
         assert stop.dtype == torch.bool and stop.tolist() == [False] * 3
-        given.append([handed.get() for _ in range(handed.qsize())])
-    watch.rest(rows)
+        given.append(emptied(handed))
+    watch.rest()
     assert given == [[], [[(0, [5, 9])]], [[(1, [6, 7, 9])]], []]
-    assert handed.get_nowait() == [(2, [6, 7, 8, 8])]
+    assert emptied(handed) == [[(2, [6, 7, 8, 8])]]
     assert pad not in [token for step in given for ended in step for _, tokens in ended for token in tokens]
 
 
 def test_a_padding_token_that_is_the_end_token_ends_a_row_once() -> None:
     import torch
 
-    handed: queue.Queue[list[tuple[int, list[int]]]] = queue.Queue()
-    watch = EndWatch({9}, 1, handed)
+    handed = Handed()
     rows = torch.tensor([[9, 5, 9, 9], [1, 6, 7, 8]])
+    watch = watch_of(rows[:, :1], 9, handed)
     for width in range(2, 5):
         watch(rows[:, :width], torch.empty(0))
-    watch.rest(rows)
-    assert [handed.get_nowait() for _ in range(handed.qsize())] == [[(0, [5, 9])], [(1, [6, 7, 8])]]
+    watch.rest()
+    assert emptied(handed) == [[(0, [5, 9])], [(1, [6, 7, 8])]]
+
+
+@pytest.mark.parametrize("every", [2, 3, 8])
+@pytest.mark.parametrize("pad", [0, 9])
+def test_looking_now_and_then_hands_out_the_same_a_little_later(every: int, pad: int) -> None:
+    import torch
+
+    handed = Handed()
+    rows = torch.tensor([[9, 5, 9, pad, pad], [1, 6, 7, 8, 8], [1, 9, pad, pad, pad], [1, 6, 7, 8, 9]])
+    watch = watch_of(rows[:, :1], 9, handed, every)
+    for width in range(2, 6):
+        watch(rows[:, :width], torch.empty(0))
+    watch.rest()
+    answers = [answer for answers in emptied(handed) for answer in answers]
+    assert sorted(answers) == [(0, [5, 9]), (1, [6, 7, 8, 8]), (2, [9]), (3, [6, 7, 8, 9])]
 
 
 # -- what is loaded -----------------------------------------------------------------------------------------------
@@ -267,6 +298,28 @@ def test_a_gpu_that_is_not_there_is_a_sentence() -> None:
     with pytest.raises(UserError, match=r"engine\.device is cuda, but torch sees no GPU"):
         pick_device("cuda")
     assert pick_device("auto") == "cpu"
+
+
+@pytest.mark.parametrize("name", ["flash_attention_2", "flash_attention_3"])
+def test_flash_attention_without_a_gpu_is_a_sentence(folder: Path, name: Any) -> None:
+    with pytest.raises(UserError, match=rf"engine\.attn_implementation is {name}, which needs a GPU.*set it to sdpa"):
+        load_engine(str(folder), EngineConfig(device="cpu", attn_implementation=name), PromptConfig(style="plain"))
+
+
+def test_flash_attention_in_32_bits_is_a_sentence() -> None:
+    import torch
+
+    with pytest.raises(UserError, match=r"computes in 16 bits.*torch\.float32: set engine\.dtype to bfloat16"):
+        check_attention_dtype("flash_attention_2", torch.float32)
+    check_attention_dtype("flash_attention_2", torch.bfloat16)
+    check_attention_dtype("sdpa", torch.float32)
+
+
+def test_the_attention_of_the_configuration_is_the_models_and_sdpa_the_default(folder: Path, engine: Any) -> None:
+    config = EngineConfig(device="cpu", threads=1, attn_implementation="eager")
+    eager = load_engine(str(folder), config, PromptConfig(style="plain"))
+    assert (engine.model.config._attn_implementation, eager.model.config._attn_implementation) == ("sdpa", "eager")  # type: ignore[attr-defined]
+    assert generate(eager, GREEDY, 1) == generate(engine, GREEDY, 1)
 
 
 def test_the_digest_follows_the_weights_and_not_the_folders_name(folder: Path, tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 """Batched sampling with transformers' `generate`, on a CPU or on one GPU, completions handed out as they finish.
 
-`generate` runs in a thread of its own; a stopping criterion that never stops anything looks at each step for rows
-that have just ended and puts them into a queue, so that checking starts while longer rows still grow.
+`generate` runs in a thread of its own; a stopping criterion that never stops anything looks for rows that have just
+ended and puts them into a queue, so that checking starts while longer rows still grow.
+
+A batch that does not fit into memory is halved and goes on (`growing_rows`), down to one sequence. The seed decides
+every completion of a batch that fits; after a halving, the seed and the step at which memory ran out do. Finished
+batches are recorded, so a run that goes on keeps theirs whatever happens.
 """
 
 from __future__ import annotations
@@ -14,18 +18,29 @@ import queue
 import struct
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bootstrap.config import EngineConfig, PromptConfig
 from bootstrap.engines.base import Completion, Decoding, Request
+from bootstrap.engines.continuous import Grower
+from bootstrap.engines.growing_rows import Answer, EndWatch, Rows, first_line, out_of_memory, too_long
 from bootstrap.errors import EngineError, UserError
 from bootstrap.prompts import as_messages
 from bootstrap.records import digest
 
 if TYPE_CHECKING:
     import torch
+
+LOOK_EVERY = {"cpu": 1, "cuda": 8}
+"""Steps between two looks for rows that have ended; on a GPU a look costs a wait."""
+
+FLASH_INSTALL = {
+    "flash_attention_2": "pip install flash-attn --no-build-isolation (2.3.3 or newer)",
+    "flash_attention_3": "build FlashAttention 3 from the folder hopper of its repository",
+}
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
 
@@ -44,42 +59,41 @@ class TransformersEngine:
         if config.threads:
             torch.set_num_threads(config.threads)
         self.device = pick_device(config.device)
+        check_attention(config.attn_implementation, self.device)
         self.chat = prompt.chat
         try:
             with collector_paused():
                 self.tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
-                self.model = AutoModelForCausalLM.from_pretrained(model, dtype=pick_dtype(config.dtype, self.device))
-        except (OSError, ValueError, RuntimeError) as e:
+                self.model = AutoModelForCausalLM.from_pretrained(model, **loading(config, self.device))
+        except (OSError, ValueError, RuntimeError, ImportError) as e:
             raise UserError(f"cannot load the model {model}: {first_line(e)}") from e
         if self.chat and not self.tokenizer.chat_template:
             raise UserError(f"prompt.chat is true, but the tokenizer of {model} has no chat template: set it to false")
-        self.model = self.model.to(self.device).eval()
+        check_attention_dtype(config.attn_implementation, self.model.dtype)
+        self.model = self.model.eval()
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.end_ids = end_tokens(self.model, self.tokenizer)
         self.model_digest = model_digest(model)
         self.busy_seconds = 0.0
+        self.halved_batches = 0
+        self.at_once = config.continuous_batching
 
     def generate(self, requests: Sequence[Request], decoding: Decoding) -> Iterator[Completion]:
         import torch
 
-        batch = self._encode(requests)
-        width = batch["input_ids"].shape[1]
-        owners = [(r.problem_id, i) for r in requests for i in range(r.num_samples)]
         if len({r.num_samples for r in requests}) > 1:
             raise EngineError("requests of one batch must ask for the same number of samples")
-        finished: queue.Queue[list[tuple[int, list[int]]] | BaseException | None] = queue.Queue()
-        watch = EndWatch(self.end_ids, width, finished)
+        batch = self._encode(requests)
+        owners = [(r.problem_id, i) for r in requests for i in range(r.num_samples)]
+        finished: queue.Queue[list[Answer] | BaseException | None] = queue.Queue()
 
         def work() -> None:
             started = time.monotonic()
             try:
                 with torch.inference_mode():
-                    torch.manual_seed(decoding.seed)
-                    rows = self.model.generate(
-                        **batch, **self._options(decoding, requests[0].num_samples), stopping_criteria=[watch]
-                    )
-                watch.rest(rows)
+                    grow = self._grow_continuously if self.at_once else self._grow
+                    grow(batch, decoding, finished)
                 self.busy_seconds += time.monotonic() - started
                 finished.put(None)
             except BaseException as e:  # handed over and raised in the caller's thread
@@ -88,13 +102,71 @@ class TransformersEngine:
         thread = threading.Thread(target=work, name="generate", daemon=True)
         thread.start()
         while (item := finished.get()) is not None:
+            if isinstance(item, EngineError):
+                raise item
             if isinstance(item, BaseException):
                 raise EngineError(f"generate failed: {first_line(item)}") from item
             for row, tokens in item:
                 yield self._completion(owners[row], tokens)
         thread.join()
 
-    def _encode(self, requests: Sequence[Request]) -> dict[str, torch.Tensor]:
+    def _grow(self, batch: Rows, decoding: Decoding, finished: queue.Queue[Any]) -> None:
+        """Write every sequence to its end, in as many parts as memory asks for, one after the other."""
+        waiting, halved = deque([batch]), False
+        while waiting:
+            rows = waiting.popleft()
+            watch = EndWatch(self.end_ids, rows, finished, LOOK_EVERY[self.device])
+            failure = self._run(rows, decoding, decoding.seed if rows is batch else rows.seed(decoding.seed), watch)
+            if failure is None:
+                watch.rest()
+                continue
+            self._free()
+            left, size = watch.left(), (len(rows.numbers) + 1) // 2
+            self.halved_batches += not halved
+            halved = True
+            if left is None or left.written == decoding.max_new_tokens:
+                watch.rest()
+                continue
+            if len(rows.numbers) == 1:
+                raise EngineError(too_long(int(left.mask.sum()), left.written, decoding.max_new_tokens, failure))
+            print(
+                f"out of memory with {len(rows.numbers)} sequences, {left.prompt} tokens of prompt and {left.written} "
+                f"of answer: {len(left.numbers)} of them go on, at most {size} side by side ({failure})", flush=True
+            )  # fmt: skip
+            waiting.extendleft(reversed(left.split(size)))
+
+    def _grow_continuously(self, batch: Rows, decoding: Decoding, finished: queue.Queue[Any]) -> None:
+        options = self._options(decoding, decoding.max_new_tokens)
+        prompts = [ids[mask.bool()].tolist() for ids, mask in zip(batch.ids, batch.mask, strict=True)]
+        grower = Grower(self.model, options, decoding.max_new_tokens, finished, self._free)
+        self.halved_batches += grower.grow(prompts, self.at_once, decoding.seed)
+
+    def _run(self, rows: Rows, decoding: Decoding, seed: int, watch: EndWatch) -> str | None:
+        """Let the sequences grow; return what went wrong where memory ran out, without what the traceback holds."""
+        import torch
+
+        torch.manual_seed(seed)
+        try:
+            self.model.generate(
+                input_ids=rows.ids, attention_mask=rows.mask, stopping_criteria=[watch],
+                **self._options(decoding, decoding.max_new_tokens - rows.written),
+            )  # fmt: skip
+        except Exception as e:
+            if not out_of_memory(e):
+                raise
+            return first_line(e)
+        return None
+
+    def _free(self) -> None:
+        """Give back what a failed `generate` held: the cache of keys and values above all."""
+        import torch
+
+        gc.collect()
+        if self.device == "cuda":
+            torch.cuda.empty_cache()
+
+    def _encode(self, requests: Sequence[Request]) -> Rows:
+        """Return a row for every sample, those of a request side by side."""
         prompts = [request.prompt for request in requests]
         if self.chat:
             prompts = [
@@ -102,12 +174,13 @@ class TransformersEngine:
                 for text in prompts
             ]
         encoded = self.tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=not self.chat)
-        return {key: encoded[key].to(self.device) for key in ("input_ids", "attention_mask")}
+        samples = requests[0].num_samples
+        ids, mask = (encoded[key].repeat_interleave(samples, 0) for key in ("input_ids", "attention_mask"))
+        return Rows(ids.to(self.device), mask.to(self.device), ids.shape[1], tuple(range(len(ids))))
 
-    def _options(self, decoding: Decoding, num_samples: int) -> dict[str, Any]:
+    def _options(self, decoding: Decoding, max_new_tokens: int) -> dict[str, Any]:
         options: dict[str, Any] = {
-            "max_new_tokens": decoding.max_new_tokens,
-            "num_return_sequences": num_samples,
+            "max_new_tokens": max_new_tokens,
             "pad_token_id": self.tokenizer.pad_token_id,
             "eos_token_id": sorted(self.end_ids),
             "do_sample": decoding.temperature > 0,
@@ -125,31 +198,6 @@ class TransformersEngine:
 
     def close(self) -> None:
         del self.model
-
-
-class EndWatch:
-    """A stopping criterion of `generate` that stops nothing: it hands out each row once, when it has ended."""
-
-    def __init__(self, end_ids: set[int], width: int, finished: queue.Queue[Any]) -> None:
-        self.end_ids, self.width, self.finished = end_ids, width, finished
-        self.given: set[int] = set()
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
-        import torch
-
-        last = input_ids[:, -1].tolist()
-        ended = [row for row, token in enumerate(last) if token in self.end_ids and row not in self.given]
-        if ended:
-            self._give(input_ids, ended)
-        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
-
-    def rest(self, rows: torch.Tensor) -> None:
-        """Hand out the rows that reached the limit of tokens."""
-        self._give(rows, [row for row in range(rows.shape[0]) if row not in self.given])
-
-    def _give(self, input_ids: torch.Tensor, rows: list[int]) -> None:
-        self.given.update(rows)
-        self.finished.put([(row, input_ids[row, self.width :].tolist()) for row in rows])
 
 
 def preload(model: str) -> None:
@@ -176,11 +224,6 @@ def collector_paused() -> Iterator[None]:
         gc.enable()
 
 
-def first_line(error: BaseException) -> str:
-    text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {text}"[:300]
-
-
 def pick_device(device: str) -> str:
     """Return cpu or cuda. Raises UserError where CUDA is asked for and missing."""
     import torch
@@ -192,6 +235,43 @@ def pick_device(device: str) -> str:
 
 def pick_dtype(dtype: str, device: str) -> str:
     return dtype if dtype != "auto" else ("auto" if device == "cuda" else "float32")
+
+
+def loading(config: EngineConfig, device: str) -> dict[str, Any]:
+    """Return how `from_pretrained` loads: for a GPU straight into its memory, not by way of the machine's."""
+    import torch
+
+    options: dict[str, Any] = {"dtype": pick_dtype(config.dtype, device)}
+    if config.attn_implementation:
+        options["attn_implementation"] = config.attn_implementation
+    if device == "cuda":
+        options["device_map"] = {"": torch.cuda.current_device()}
+    return options
+
+
+def check_attention(name: str | None, device: str) -> None:
+    """Raise UserError where FlashAttention is asked for and cannot run; transformers would put another kernel there."""
+    from transformers.utils import import_utils
+
+    if name not in FLASH_INSTALL:
+        return
+    asked = f"engine.attn_implementation is {name}"
+    if device != "cuda":
+        raise UserError(f"{asked}, which needs a GPU, and engine.device is {device}: set it to sdpa")
+    there = {
+        "flash_attention_2": import_utils.is_flash_attn_2_available,
+        "flash_attention_3": import_utils.is_flash_attn_3_available,
+    }
+    if not there[name]():
+        raise UserError(f"{asked}, which is not installed: {FLASH_INSTALL[name]}, or set it to sdpa")
+
+
+def check_attention_dtype(name: str | None, dtype: torch.dtype) -> None:
+    if name in FLASH_INSTALL and dtype.itemsize != 2:
+        raise UserError(
+            f"engine.attn_implementation is {name}, which computes in 16 bits, and the model was loaded in {dtype}: "
+            "set engine.dtype to bfloat16, or engine.attn_implementation to sdpa"
+        )
 
 
 def end_tokens(model: Any, tokenizer: Any) -> set[int]:
