@@ -6,11 +6,14 @@ python -m bootstrap.gpus
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bootstrap.engine_config import EngineConfig
 from bootstrap.errors import UserError
 
 SECONDS = 120.0  # importing torch from a cold disk takes a while
@@ -44,6 +47,42 @@ def find_gpus(python: str | None = None) -> Found:
         raise UserError(f"cannot ask torch for GPUs ({' '.join(words)}): {last}")
     row: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])
     return Found(row["torch"], row["cuda"], tuple(row["bytes_of_gpus"]))
+
+
+# --- the GPUs of each copy of the model ---
+
+
+def gpus_per_replica(engine: EngineConfig) -> int:
+    return engine.tensor_parallel_size if engine.in_vllm else 1
+
+
+def replica_gpus(engine: EngineConfig) -> list[str | None]:
+    """Return CUDA_VISIBLE_DEVICES of each replica; None where it is left as it is: one replica, or none uses a GPU.
+
+    Raises UserError where there are GPUs, but too few.
+    """
+    visible = visible_gpus(engine) if engine.replicas > 1 else []
+    if not visible:
+        return [None] * engine.replicas
+    each = gpus_per_replica(engine)
+    if len(visible) < each * engine.replicas:
+        raise UserError(
+            f"engine.replicas is {engine.replicas}, and each takes {each} of the GPUs: expected "
+            f"{each * engine.replicas}, found {len(visible)} ({','.join(visible)}): lower engine.replicas"
+            + (" or engine.tensor_parallel_size" if each > 1 else "")
+        )
+    return [",".join(visible[i * each : (i + 1) * each]) for i in range(engine.replicas)]
+
+
+def visible_gpus(engine: EngineConfig) -> list[str]:
+    """Return the names of the GPUs on which the engine can load a model, as CUDA_VISIBLE_DEVICES takes them."""
+    loads = engine.loads_here and engine.device != "cpu"
+    if not loads or not (engine.device == "cuda" or shutil.which("nvidia-smi")):
+        return []
+    count = len(find_gpus().bytes_of_gpus)
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [name.strip() for name in listed.split(",")] if listed else [str(i) for i in range(count)]
+    return names[:count]  # torch stops at the first name that is none
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bootstrap.accelerate_config import launch_digest, launch_of
-from bootstrap.chat_template import LOADS_MODELS, template_digest
+from bootstrap.chat_template import template_digest
 from bootstrap.config import RunConfig
 from bootstrap.errors import UserError
-from bootstrap.gpus import Found, find_gpus
+from bootstrap.gpus import Found, find_gpus, gpus_per_replica
 from bootstrap.memory import Machine, require_memory
 from bootstrap.model_shape import shape_of
 
@@ -35,6 +35,8 @@ def check_gpus(config: RunConfig) -> None:
     if not wanted and not (config.base_model and may_use_cuda(config) and shutil.which("nvidia-smi")):
         return
     found = find_gpus()
+    if not wanted and found.bytes_of_gpus and may_use_cuda(config) and sampling_gpus(config) > 1:
+        wanted = f"engine.replicas is {config.engine.replicas}, each with {gpus_per_replica(config.engine)} GPUs"
     if wanted:
         require_gpus(wanted, found, needed_gpus(config))
     if found.bytes_of_gpus and config.base_model is not None:
@@ -44,7 +46,7 @@ def check_gpus(config: RunConfig) -> None:
 def wants_cuda(config: RunConfig) -> str | None:
     """Return the setting that cannot do without a GPU, None where all can."""
     train = config.train
-    if config.engine.name in LOADS_MODELS and config.engine.device == "cuda":
+    if config.engine.loads_here and config.engine.device == "cuda" and config.executor == "local":
         return "engine.device is cuda"
     if train.program is None:
         return None
@@ -57,14 +59,20 @@ def wants_cuda(config: RunConfig) -> str | None:
 
 def may_use_cuda(config: RunConfig) -> bool:
     trains = config.train.program is not None and config.train.device != "cpu"
-    return config.engine.name in LOADS_MODELS and (trains or config.engine.device != "cpu")
+    return config.engine.loads_here and (trains or config.engine.device != "cpu")
 
 
 def needed_gpus(config: RunConfig) -> int:
     """Return the GPUs that this machine must have."""
     launch = launch_of(config.train)
     training = launch.processes // launch.machines if config.train.program and not launch.on_cpu else 1
-    return max(training, config.engine.tensor_parallel_size if config.engine.name == "vllm" else 1)
+    return max(training, sampling_gpus(config))
+
+
+def sampling_gpus(config: RunConfig) -> int:
+    """Return the GPUs of this machine that sample; those of a cluster are not its own."""
+    here = config.executor == "local" and config.engine.loads_here and config.engine.device != "cpu"
+    return config.engine.replicas * gpus_per_replica(config.engine) if here else 1
 
 
 def require_gpus(wanted: str, found: Found, needed: int) -> None:
@@ -77,7 +85,8 @@ def require_gpus(wanted: str, found: Found, needed: int) -> None:
     if len(found.bytes_of_gpus) < needed:
         raise UserError(
             f"{wanted}: {needed} GPUs are expected on this machine, torch sees {len(found.bytes_of_gpus)}: lower "
-            "num_processes in accelerate's file (or engine.tensor_parallel_size), or look at CUDA_VISIBLE_DEVICES"
+            "num_processes in accelerate's file (or engine.replicas or engine.tensor_parallel_size), or look at "
+            "CUDA_VISIBLE_DEVICES"
         )
 
 
@@ -112,6 +121,21 @@ def check_vllm_environment(python: str | None) -> None:
     if ended.returncode:
         last = (ended.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         raise UserError(f"engine.python is {python}: {last.partition('UserError: ')[2] or last}")
+
+
+def check_vllm_server(config: RunConfig) -> None:
+    """Raise UserError where there is no program that serves, or where a running server could not follow the run."""
+    if config.engine.base_url is None:
+        from bootstrap.engines.remote.own_server import find_vllm
+
+        find_vllm(config.engine.python)
+        return
+    trains = config.train.program is not None
+    if trains and (config.train.lora is None or config.train.lora.merge):
+        raise UserError(
+            "engine.base_url: a running vLLM server cannot exchange its model for what an iteration has trained: train "
+            "adapters (train.lora with merge: false), or leave engine.base_url away: each stage starts a server then"
+        )
 
 
 # --- what a resumed run must find as it was ---

@@ -106,16 +106,17 @@ def sampling(shape: Shape, config: RunConfig, gpu_bytes: float | None) -> Estima
     length = engine.max_model_len or config.train.max_length
     sequence = width * shape.cache_values_per_token * length
     weights = width * shape.parameters
-    if engine.name == "vllm":
+    if engine.in_vllm:
         held, one = weights / engine.tensor_parallel_size, sequence / engine.tensor_parallel_size
         room = max(0, int(((gpu_bytes or 0) * engine.gpu_memory_utilization - held * ALLOCATOR - OVERHEAD) / one))
         note = f"room for the cache of {room} sequences of {length} tokens" if gpu_bytes else ""
         return Estimate("sampling", (("weights", held), ("cache of one sequence", one)), note)
     prompt = max(1, length - config.sampling.max_new_tokens)
+    side_by_side = min(engine.continuous_batching or engine.batch_sequences, engine.batch_sequences)
     parts = (
-        ("weights", weights), ("cache", engine.batch_sequences * sequence),
-        ("reading prompts", engine.batch_sequences * prompt * width * (3 * shape.intermediate + 4 * shape.hidden)),
-        ("logits", engine.batch_sequences * shape.vocab * 8),
+        ("weights", weights), ("cache", side_by_side * sequence),
+        ("reading prompts", side_by_side * prompt * width * (3 * shape.intermediate + 4 * shape.hidden)),
+        ("logits", side_by_side * shape.vocab * 8),
     )  # fmt: skip
     return Estimate("sampling", tuple((name, float(size)) for name, size in parts))
 
@@ -134,7 +135,7 @@ class Machine:
 def estimates(config: RunConfig, shape: Shape, gpu_bytes: float | None = None) -> list[Estimate]:
     """Return the stages that use a GPU of this machine."""
     found = []
-    if config.engine.name in ("transformers", "vllm") and config.engine.device != "cpu":
+    if config.engine.loads_here and config.engine.device != "cpu":
         found.append(sampling(shape, config, gpu_bytes))
     if config.train.program is not None and config.train.device != "cpu":
         together = 2 if config.controls.parallel and config.controls.seed_only else 1
@@ -143,7 +144,7 @@ def estimates(config: RunConfig, shape: Shape, gpu_bytes: float | None = None) -
 
 
 def limit(estimate: Estimate, config: RunConfig, machine: Machine) -> float:
-    vllm = estimate.stage == "sampling" and config.engine.name == "vllm"
+    vllm = estimate.stage == "sampling" and config.engine.in_vllm
     return machine.gpu_bytes * (config.engine.gpu_memory_utilization if vllm else 1.0)
 
 

@@ -76,10 +76,10 @@ def training_methods(config: RunConfig, machine: Machine) -> Iterator[Change]:
 
 def sampling_changes(config: RunConfig, machine: Machine) -> Iterator[Change]:
     engine = config.engine
-    if engine.name == "vllm":
+    if engine.in_vllm:
         for gpus in (2, 4, 8):
             if engine.tensor_parallel_size < gpus <= machine.gpus:
-                yield {"engine.tensor_parallel_size": gpus}
+                yield {"engine.tensor_parallel_size": gpus, **fewer_replicas(config, machine, gpus)}
         return
     for dtype in ({}, {"engine.dtype": "bfloat16"}) if engine.dtype == "float32" else ({},):
         for i in range(engine.batch_sequences.bit_length()):
@@ -88,7 +88,16 @@ def sampling_changes(config: RunConfig, machine: Machine) -> Iterator[Change]:
     if machine.gpus > 1:
         for gpus in (2, 4, 8):
             if gpus <= machine.gpus:
-                yield {"engine.name": "vllm", "engine.tensor_parallel_size": gpus}
+                yield {
+                    "engine.name": "vllm", "engine.tensor_parallel_size": gpus,
+                    **fewer_replicas(config, machine, gpus),
+                }  # fmt: skip
+
+
+def fewer_replicas(config: RunConfig, machine: Machine, gpus: int) -> Change:
+    """Return the replicas for which this machine has so many GPUs each, where those are fewer than configured."""
+    room = max(1, machine.gpus // gpus)
+    return {"engine.replicas": room} if room < config.engine.replicas and config.executor == "local" else {}
 
 
 def apply(config: RunConfig, change: Change) -> RunConfig:

@@ -2,11 +2,14 @@
 
 Work is cut into batches whose members and seed follow from recorded state alone, so that a killed run, resumed, makes
 the same candidates. Checking runs while the model samples: completions go to the checker pool as they finish, and at
-most `IN_FLIGHT` batches wait for their verdicts before the model is held back.
+most `IN_FLIGHT` batches wait for their verdicts before the model is held back. An engine that serves several batches
+at a time gets them in lanes (bootstrap.lanes).
 """
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,8 +19,9 @@ from dataclasses import dataclass, field
 from bootstrap.checkers import Checkers
 from bootstrap.config import RunConfig
 from bootstrap.engines.base import Completion, Decoding, Engine, Request
+from bootstrap.lanes import Lanes, lanes_of
 from bootstrap.prompts import extract_code, render_prompt
-from bootstrap.records import Candidate, Hint, Problem, digest
+from bootstrap.records import Candidate, Hint, Mistake, Problem, digest
 from bootstrap.targets import language_of
 from interpreters.base import Outcome, Verdict
 
@@ -27,6 +31,18 @@ IN_FLIGHT = 6
 REPEATABLE = frozenset({Outcome.PASSED, Outcome.WRONG_ANSWER, Outcome.RUNTIME_ERROR, Outcome.SYNTAX_ERROR,
                         Outcome.FORBIDDEN, Outcome.NO_RESULT})  # fmt: skip
 """Outcomes that the same code gives again; time and memory may fall out otherwise, so they are checked anew."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the prompts of a wave show beside the task, by problem_id. `turn`: of a repair turn its number, else 0."""
+
+    turn: int = 0
+    mistakes: Mapping[str, Mistake] = field(default_factory=dict)
+    hints: Mapping[str, Hint] = field(default_factory=dict)
+
+
+NOTHING = Shown()
 
 
 @dataclass(frozen=True)
@@ -40,6 +56,7 @@ class Batch:
     temperature: float
     num_samples: int
     problem_ids: tuple[str, ...]
+    shown: Shown = field(default=NOTHING, hash=False)
 
     @property
     def size(self) -> int:
@@ -58,21 +75,27 @@ class Clock:
 
 def plan_batches(
     problems: Sequence[Problem], config: RunConfig, *, tag: str, wave: int, num_samples: int, temperature: float,
-    first: int = 0,
+    first: int = 0, shown: Shown = NOTHING,
 ) -> list[Batch]:  # fmt: skip
     """Return the batches of one wave: problems of like length together, the seed from the run's seed, tag and index.
 
     `first` is the index of the first of them, where a wave has several numbers of samples.
     """
     width = max(1, config.engine.batch_sequences // num_samples)
-    ordered = sorted(problems, key=lambda problem: (len(problem.statement), problem.problem_id))
+    ordered = sorted(problems, key=lambda problem: (_length(problem, shown), problem.problem_id))
     return [
         Batch(
             tag, wave, index, int(digest(str(config.seed), tag, str(wave), str(index)), 16) % 2**31, temperature,
-            num_samples, tuple(p.problem_id for p in ordered[start : start + width]),
+            num_samples, tuple(p.problem_id for p in ordered[start : start + width]), shown,
         )
         for index, start in enumerate(range(0, len(ordered), width), first)
     ]  # fmt: skip
+
+
+def _length(problem: Problem, shown: Shown) -> int:
+    """Return the characters of a prompt, without those that all prompts have."""
+    beside = (shown.mistakes.get(problem.problem_id), shown.hints.get(problem.problem_id))
+    return len(problem.statement) + sum(len(one.code) for one in beside if one)
 
 
 class VerdictCache:
@@ -111,12 +134,16 @@ class SampleAndCheck:
     cache: VerdictCache = field(default_factory=VerdictCache)
     hints: Mapping[str, Hint] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
+    _counting: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def run(self, batches: Iterable[Batch], on_sample: Callable[[int], None]) -> Iterator[list[Candidate]]:
         """Yield the candidates of each batch, in the order of the batches.
 
         `on_sample` is called with the number of completions that have just come. Raises EngineError, InterpreterError.
         """
+        if lanes_of(self.engine) > 1:
+            yield from self._run_lanes(batches, on_sample)
+            return
         waiting: deque[_Open] = deque()
         for batch in batches:
             while len(waiting) >= IN_FLIGHT:
@@ -127,8 +154,17 @@ class SampleAndCheck:
         while waiting:
             yield self._settle(waiting.popleft(), count_wait=True)
 
+    def _run_lanes(self, batches: Iterable[Batch], on_sample: Callable[[int], None]) -> Iterator[list[Candidate]]:
+        lanes = Lanes(
+            lanes_of(self.engine), IN_FLIGHT, self._generate, self._pending, getattr(self.engine, "interrupt", None)
+        )
+        with contextlib.closing(lanes.run(batches, on_sample)) as finished:
+            for opened in finished:
+                yield self._settle(opened, count_wait=False)
+        self.clock.waiting_seconds += lanes.waiting_seconds
+
     def _generate(self, batch: Batch, on_sample: Callable[[int], None]) -> _Open:
-        prompts = {pid: self._prompt(pid) for pid in batch.problem_ids}
+        prompts = {pid: self._prompt(batch, pid) for pid in batch.problem_ids}
         requests = [Request(pid, prompt, batch.num_samples, batch.tag) for pid, prompt in prompts.items()]
         decoding = Decoding(
             batch.temperature, self.config.sampling.top_p, self.config.sampling.max_new_tokens, batch.seed
@@ -141,9 +177,14 @@ class SampleAndCheck:
             on_sample(1)
         return opened
 
-    def _prompt(self, problem_id: str) -> str:
-        problem, hint = self.problems[problem_id], self.hints.get(problem_id)
-        return render_prompt(problem, self._language(problem_id), self.config.prompt, hint)
+    def _prompt(self, batch: Batch, problem_id: str) -> str:
+        problem, mistake = self.problems[problem_id], batch.shown.mistakes.get(problem_id)
+        return render_prompt(
+            problem, self._language(problem_id), self.config.prompt, self._hint(batch, problem_id), mistake
+        )  # fmt: skip
+
+    def _hint(self, batch: Batch, problem_id: str) -> Hint | None:
+        return batch.shown.hints.get(problem_id) or self.hints.get(problem_id)
 
     def _language(self, problem_id: str) -> str:
         return language_of(self.problems[problem_id], self.config)
@@ -154,12 +195,17 @@ class SampleAndCheck:
             return
         known = self.cache.get(problem_id, code)
         if known is None:
-            self.clock.checks += 1
+            with self._counting:
+                self.clock.checks += 1
         opened.verdicts[key] = known or self.checkers.submit(code, self.problems[problem_id])
 
     @staticmethod
-    def _settled(opened: _Open) -> bool:
-        return all(isinstance(v, Verdict) or v.done() for v in opened.verdicts.values())
+    def _pending(opened: _Open) -> Future[Verdict] | None:
+        """Return a verdict that the batch still waits for."""
+        return next((v for v in opened.verdicts.values() if not isinstance(v, Verdict) and not v.done()), None)
+
+    def _settled(self, opened: _Open) -> bool:
+        return self._pending(opened) is None
 
     def _settle(self, opened: _Open, *, count_wait: bool) -> list[Candidate]:
         started = time.monotonic()
@@ -180,7 +226,7 @@ class SampleAndCheck:
         return Candidate.judged(
             verdict if isinstance(verdict, Verdict) else verdict.result(),
             problem_id=completion.problem_id, iteration=self.iteration, wave=batch.wave, batch=batch.index,
-            sample_index=completion.sample_index, prompt_digest=digest(self._prompt(completion.problem_id)),
+            sample_index=completion.sample_index, prompt_digest=digest(self._prompt(batch, completion.problem_id)),
             completion=completion.text, code=code, tokens=completion.tokens, sampler=self.engine.model_digest,
-            seed=batch.seed,
+            seed=batch.seed, turn=batch.shown.turn, hinted=self._hint(batch, completion.problem_id) is not None,
         )  # fmt: skip

@@ -11,15 +11,16 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bootstrap.config import RunConfig
-from bootstrap.engines import load_engine
-from bootstrap.engines.base import Decoding, Request
+from bootstrap.engines import open_engine
+from bootstrap.engines.base import Decoding, Engine, Request
 from bootstrap.errors import UserError
 from bootstrap.files import read_jsonl, write_json, write_jsonl
+from bootstrap.lanes import Lanes, lanes_of
 from bootstrap.models import engine_config
 from bootstrap.progress import ProgressLines
 from bootstrap.records import digest
@@ -109,15 +110,27 @@ def sampled(model: str, config: RunConfig, tasks: Sequence[Task], samples: int, 
     requests = [Request(task.task_id, INSTRUCTION * instruct + task.prompt, samples, tag) for task in tasks]
     temperature = config.evaluation.temperature if samples > 1 else 0.0
     width = max(1, config.engine.batch_sequences // samples)
-    engine = load_engine(model, config.engine, config.prompt)
-    found = []
+    engine = open_engine(model, config, config.engine, apart=True)
+
+    def answer(start: int) -> list[Answer]:
+        seed = int(digest(str(config.seed), tag, str(start)), 16) % 2**31
+        decoding = Decoding(temperature, config.sampling.top_p, config.sampling.max_new_tokens, seed)
+        completions = engine.generate(requests[start : start + width], decoding)
+        return [Answer(one.problem_id, one.sample_index, one.text) for one in completions]
+
     try:
-        for start in range(0, len(requests), width):
-            seed = int(digest(str(config.seed), tag, str(start)), 16) % 2**31
-            decoding = Decoding(temperature, config.sampling.top_p, config.sampling.max_new_tokens, seed)
-            for one in engine.generate(requests[start : start + width], decoding):
-                found.append(Answer(one.problem_id, one.sample_index, one.text))
+        found = side_by_side(answer, range(0, len(requests), width), engine)
     finally:
         engine.close()
     order = {task.task_id: number for number, task in enumerate(tasks)}
     return sorted(found, key=lambda one: (order[one.task_id], one.index))
+
+
+def side_by_side(answer: Callable[[int], list[Answer]], starts: Sequence[int], engine: Engine) -> list[Answer]:
+    """Return all answers; of several batches at a time where the engine serves so many."""
+    if lanes_of(engine) == 1:
+        return [one for start in starts for one in answer(start)]
+    lanes: Lanes[int, list[Answer]] = Lanes(
+        lanes_of(engine), 0, lambda start, _: answer(start), lambda _: None, getattr(engine, "interrupt", None)
+    )
+    return [one for answers in lanes.run(starts, lambda _: None) for one in answers]

@@ -23,7 +23,7 @@ from typing import Any
 
 from bootstrap.checkers import Checkers
 from bootstrap.config import RunConfig
-from bootstrap.engines import load_engine, preload_engine
+from bootstrap.engines import open_engine, preload_engine
 from bootstrap.files import write_json, write_jsonl
 from bootstrap.models import base_model, control_of, engine_config, has_twin, model_of, past
 from bootstrap.programs import WAIT_HELP, run_program, wait_for_go
@@ -79,7 +79,7 @@ def evaluate_model(
     checkers: Checkers, cache: VerdictCache, folder: Path,
 ) -> tuple[list[dict[str, Any]], float]:  # fmt: skip
     """Return the rows of one model, and the seconds that it generated."""
-    engine = load_engine(model, config.engine, config.prompt)
+    engine = open_engine(model, config, config.engine, apart=True)
     try:
         sampler = SampleAndCheck(problems, engine, checkers, config, 0, cache)
         batches = plan(members, config, f"{folder.parent.name} {name}")

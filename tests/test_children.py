@@ -172,6 +172,19 @@ def test_a_grandchild_left_behind_holds_nothing_up_and_is_ended(tmp_path: Path) 
     assert waited_for(lambda: gone(pid), 2)
 
 
+def test_what_has_a_process_group_of_its_own_is_ended_too(tmp_path: Path) -> None:
+    ready = tmp_path / "grandchild"
+    other = f"import os, time; open({str(ready)!r}, 'w').write(str(os.getpid()) + ';'); time.sleep(60)"
+    code = (
+        "import os, subprocess, sys, time\n"
+        f"subprocess.Popen([sys.executable, '-c', {other!r}], process_group=0)\n"
+        f"while not os.path.exists({str(ready)!r}): time.sleep(0.01)"
+    )
+    ChildRunner().run([program(tmp_path, code)], ignore)
+    pid = pid_in(ready)
+    assert waited_for(lambda: gone(pid), 2)
+
+
 WAITING = """
 import os, sys
 with open({starts!r}, "a") as file: file.write("s")

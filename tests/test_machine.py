@@ -67,6 +67,11 @@ def test_what_runs_on_a_cpu_asks_for_no_gpu() -> None:
 def test_gpus_are_counted() -> None:
     config = config_of(train__accelerate_config="configs/accelerate/two_nodes.yaml")
     assert needed_gpus(config) == 8
+    copies = {"engine__name": "vllm", "engine__tensor_parallel_size": 2, "engine__replicas": 4}
+    assert needed_gpus(config_of(**copies)) == 8
+    assert needed_gpus(config_of(**copies, executor="ray")) == 1
+    assert needed_gpus(config_of(engine__replicas=3)) == 3
+    assert needed_gpus(config_of(engine__replicas=3, engine__device="cpu")) == 1
     assert needed_gpus(config_of(engine__name="vllm", engine__tensor_parallel_size=4)) == 4
     with pytest.raises(UserError, match="8 GPUs are expected on this machine, torch sees 2: lower num_processes"):
         require_gpus("train.accelerate_config is X", Found("2.13", "12.8", (1, 1)), 8)

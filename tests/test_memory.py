@@ -71,6 +71,8 @@ def test_the_configurations_fit_the_hardware_that_they_name(name: str) -> None:
     ({}, 80, 1, r"sampling needs about .*engine.batch_sequences=8 .*training .*train.batch_size=1 train.gradient_acc"),
     ({"train.lora": None}, 141, 8, r"Nearest that fits: train.accelerate_config=configs/accelerate/fsdp2_8gpu.yaml"),
     ({"engine.name": "vllm"}, 48, 4, r"43.2 GB of them for vllm. Nearest that fits: engine.tensor_parallel_size=2"),
+    ({"engine.name": "vllm", "engine.replicas": 4}, 48, 4,
+     r"Nearest that fits: engine.tensor_parallel_size=2 engine.replicas=2"),
     ({"train.gradient_checkpointing": False}, 141, 1, r"Nearest that fits: train.(batch_size|gradient_check)"),
     ({"engine.batch_sequences": 1}, 70, 1, r"training .*load_in_4bit: true"),
     ({}, 16, 1, r"No setting tried here fits \(\d+.\d GB at the least\)"),

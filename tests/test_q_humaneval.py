@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from q_tasks import LOST, SAMPLES, write_answers, write_tasks
 
+from bootstrap.config import RunConfig
 from bootstrap.errors import UserError
+from eval.benchmark import sampled
 from eval.python_checks import Checked, CheckError, run_check, undefined_names
 from eval.q_humaneval import Task, closing_brace, judge, read_tasks, script_of
 from eval.run_eval import main
@@ -87,6 +89,20 @@ def test_models_answer_with_the_settings_of_a_run(
     ])  # fmt: skip
     assert "pass@1 95.0%" in capsys.readouterr().out
     assert json.loads((tmp_path / "scores.json").read_text())["scores"]["base"]["pass_at_1"] == 0.95
+
+
+def test_several_copies_of_a_model_answer_as_one(tmp_path: Path) -> None:
+    script = tmp_path / "script.jsonl"
+    rows = [{"problem_id": f"t{i}", "completion": f"answer {i} {sample}"} for i in range(7) for sample in range(2)]
+    script.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    tasks = [Task(f"t{i}", f"prompt {i}", "f", "") for i in range(7)]
+    found = []
+    for replicas in (1, 2):
+        engine = {"name": "scripted", "script": str(script), "batch_sequences": 4, "replicas": replicas}
+        config = RunConfig.model_validate({"target": "q_subset", "base_model": "none", "engine": engine})
+        found.append(sampled("none", config, tasks, 2, "t"))
+    assert found[0] == found[1]
+    assert [answer.completion for answer in found[0]] == [row["completion"] for row in rows]
 
 
 def test_a_task_without_an_answer_stops_the_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,11 +37,16 @@ class Completion:
 
 
 class Engine(Protocol):
-    """One loaded model. Not thread-safe; `close` frees what it holds."""
+    """One loaded model; `close` frees what it holds. Not thread-safe, unless it has an attribute `lanes` that says how
+    many threads may be in `generate` at the same time (see bootstrap.lanes)."""
 
     name: str
     model_digest: str
-    busy_seconds: float  # time spent generating since the start
+
+    @property
+    def busy_seconds(self) -> float:
+        """Wall time spent generating since the start."""
+        ...
 
     def generate(self, requests: Sequence[Request], decoding: Decoding) -> Iterator[Completion]:
         """Yield every completion of one batch of requests, each as soon as it is finished, in any order.
