@@ -13,7 +13,7 @@ from bootstrap.errors import UserError
 from bootstrap.model_shape import config_file
 from bootstrap.records import digest
 
-LOADS_MODELS = ("transformers", "vllm")  # a server renders with a template of its own
+LOADS_MODELS = ("transformers", "vllm", "vllm_server")  # another server renders with a template of its own
 
 
 def template_digest(config: RunConfig) -> str | None:

@@ -18,7 +18,7 @@ from bootstrap.config import RunConfig, changed_keys, debug_overrides, load_conf
 from bootstrap.engines import check_engine_name
 from bootstrap.errors import UserError
 from bootstrap.files import disk_error, read_json
-from bootstrap.machine import check_gpus, check_vllm_environment, facts_of, refuse_other_facts
+from bootstrap.machine import check_gpus, check_vllm_environment, check_vllm_server, facts_of, refuse_other_facts
 from bootstrap.programs import INTERRUPTED, USER_ERROR, stop_on_signals
 from bootstrap.run_store import FORMAT, RunStore
 from bootstrap.sources import load_source
@@ -151,6 +151,8 @@ def check_machine(config: RunConfig) -> tuple[str, str]:
     require_tasks(config.dataset.tasks)
     if config.engine.name == "vllm":
         check_vllm_environment(config.engine.python)
+    if config.engine.name == "vllm_server":
+        check_vllm_server(config)
     if config.engine.name == "transformers" and config.base_model is not None:
         from bootstrap.engines.transformers_engine import check_model
 

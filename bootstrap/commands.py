@@ -99,6 +99,8 @@ class Commands:
             words.append("--use_cpu")
         if t.attn_implementation:
             words += ["--attn_implementation", t.attn_implementation]
+        if t.torch_compile:
+            words.append("--torch_compile")
         if t.packing:
             words.append("--packing")
         if t.lora:
@@ -115,9 +117,11 @@ class Commands:
         return self._module(label, module, "--run-dir", str(self.store.root), *words)
 
     def _sampler(self, label: str, module: str, *words: str) -> Command:
-        """Return a program that loads the engine: it may have an environment of its own."""
+        """Return a program that loads the engine: it may have an environment of its own; of vllm_server only the
+        server has."""
         command = self._run_dir(label, module, *words)
-        interpreter = self.config.engine.python or command.words[0]
+        own = self.config.engine.python if self.config.engine.name != "vllm_server" else None
+        interpreter = own or command.words[0]
         return self._command(label, (interpreter, *command.words[1:]))
 
     def _module(self, label: str, module: str, *words: str) -> Command:

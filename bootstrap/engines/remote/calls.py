@@ -93,9 +93,13 @@ class Dialect(Protocol):
 
 
 def plan_calls(
-    requests: Sequence[Request], decoding: Decoding, dialect: Dialect, model: str, config: EngineConfig
-) -> list[Call]:
-    """Return one call per sample, equal ones joined. The key decides the seed, so that samples differ."""
+    requests: Sequence[Request], decoding: Decoding, dialect: Dialect, model: str, config: EngineConfig,
+    content: str = "",
+) -> list[Call]:  # fmt: skip
+    """Return one call per sample, equal ones joined. The key decides the seed, so that samples differ.
+
+    `content` is a digest of the model, for servers of which the model behind a name changes; it is part of the keys.
+    """
     owners: dict[str, list[Owner]] = {}
     made: dict[str, tuple[dict[str, Any], Usage]] = {}
     for request in requests:
@@ -105,7 +109,7 @@ def plan_calls(
         size = len(text.encode("utf-8", "surrogatepass"))  # a token is at least one byte
         worst = Usage(size + OVERHEAD_TOKENS, decoding.max_new_tokens)
         for index in range(request.num_samples):
-            key = digest(dialect.name, text, str(decoding.seed), str(index))
+            key = digest(f"{dialect.name}{content}", text, str(decoding.seed), str(index))
             owners.setdefault(key, []).append(Owner(request.problem_id, index, request.tag))
             seed = {"seed": int(key, 16) % 2**31} if dialect.takes_seed and "seed" not in config.omit else {}
             made[key] = {**seed, **shared}, worst

@@ -10,7 +10,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bootstrap.config import EngineConfig
@@ -31,16 +31,24 @@ Answered = tuple[Call, Answer]
 
 
 class RemoteEngine:
-    """The engine of one provider, whose form of requests is `dialect`; prompts always go as chat messages."""
+    """The engine of one provider, whose form of requests is `dialect`.
 
-    def __init__(self, model: str, config: EngineConfig, dialect: Dialect) -> None:
+    `content` is a digest of the model where it may change behind its name; `ended` says how the server has ended, where
+    that is known, so that nobody waits for it.
+    """
+
+    def __init__(
+        self, model: str, config: EngineConfig, dialect: Dialect, content: str = "",
+        ended: Callable[[], str | None] = lambda: None,
+    ) -> None:  # fmt: skip
         if not config.store:
             raise UserError(f"engine.name is {dialect.name}: set engine.store to the JSONL that is to keep its answers")
         if config.batch and not dialect.batch_path:
             raise UserError(f"engine.batch: not there for {dialect.name}; set it to false, or use the engine openai")
         self.name, self.model, self.config, self.dialect = dialect.name, model, config, dialect
-        self.server = Server(dialect, config)
-        self.model_digest = digest(dialect.name, self.server.url, model)
+        self.content = content
+        self.server = Server(dialect, config, ended)
+        self.model_digest = content or digest(dialect.name, self.server.url, model)
         self.store = AnswerStore(Path(config.store))
         limited = config.budget_usd or config.budget_tokens
         self.log = AskedLog(Path(f"{config.store}.asked.jsonl")) if limited else None
@@ -58,7 +66,7 @@ class RemoteEngine:
 
     def generate(self, requests: Sequence[Request], decoding: Decoding) -> Iterator[Completion]:
         unanswered: list[Call] = []
-        for call in plan_calls(requests, decoding, self.dialect, self.model, self.config):
+        for call in plan_calls(requests, decoding, self.dialect, self.model, self.config, self.content):
             known = self.store.get(call.key)
             if known is None:
                 unanswered.append(call)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,9 @@ Files = Mapping[str, tuple[str, bytes, str]]
 
 CONNECTIONS = 32  # of one client
 
+HERE = ("127.0.0.1", "localhost", "::1")
+"""Hosts that no proxy of the environment is asked for."""
+
 NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached")
 """Codes with which a 429 means that the account is empty, so that waiting is of no use."""
 
@@ -32,7 +35,10 @@ NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached")
 class Server:
     """A server's address, key and connections. Lives in one event loop."""
 
-    def __init__(self, dialect: Dialect, config: EngineConfig) -> None:
+    def __init__(
+        self, dialect: Dialect, config: EngineConfig, ended: Callable[[], str | None] = lambda: None
+    ) -> None:  # fmt: skip
+        self.ended = ended
         self.url = (config.base_url or dialect.url).rstrip("/")
         self.name = f"{dialect.name} at {self.url}"
         self.variable = config.api_key_env or dialect.key_variable
@@ -76,6 +82,8 @@ class Server:
         except TimeoutError as e:
             raise TemporaryError(f"no answer within {self.timeout:g} s", refused=False) from e
         except httpx2.ConnectError as e:
+            if how := self.ended():
+                raise EngineError(how) from e
             raise TemporaryError(f"cannot connect: {e}", refused=True) from e
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as e:
             raise UserError(f"engine.base_url: {self.url} is no address of a server ({e}): http://HOST:PORT/v1") from e
@@ -93,7 +101,10 @@ class Server:
 
             trust, count = httpx2.create_ssl_context(), -(-self.connections // CONNECTIONS)
             limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
-            self._clients = [httpx2.AsyncClient(timeout=None, limits=limits, verify=trust) for _ in range(count)]
+            proxies = httpx2.URL(self.url).host not in HERE
+            self._clients = [
+                httpx2.AsyncClient(timeout=None, limits=limits, verify=trust, trust_env=proxies) for _ in range(count)
+            ]
             self._free = (self._clients * CONNECTIONS)[: self.connections]
         lent = self._free.pop() if self._free else None
         try:
