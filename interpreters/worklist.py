@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
 KINDS_REMEMBERED = 64  # per worker
@@ -53,16 +53,34 @@ class Worklist(Generic[Item]):
 
     def take(self, worker: int) -> Item | None:
         """Return the next item for a worker, waiting for one; None when the list has been closed."""
+        taken = self.take_some(worker, 1)
+        return taken[0] if taken else None
+
+    def take_some(self, worker: int, most: int) -> list[Item]:
+        """Return up to `most` items for a worker, waiting for one; none when the list has been closed.
+
+        They are the next of its own list, or, where that is empty, at most half of the longest other one.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or any(self._lists))
             if self._closed:
-                return None
-            own = self._lists[worker]
-            _, item = own.popleft() if own else max(self._lists, key=len).pop()
+                return []
+            own, longest = self._lists[worker], max(self._lists, key=len)
+            size = min(most, len(own) or (len(longest) + 1) // 2)
+            taken = [(own.popleft() if own else longest.pop())[1] for _ in range(size)]
             if self._full and sum(map(len, self._lists)) <= self._room // 2:
                 self._full = False
                 self._has_room.notify_all()
-            return item
+            return taken
+
+    def put_back(self, worker: int, items: Sequence[tuple[Hashable, Item]]) -> bool:
+        """Put items that were taken, with their kinds, before all others of a worker, however long its list is;
+        return False when the list has been closed."""
+        with self._changed:
+            if not self._closed:
+                self._lists[worker].extendleft(reversed(items))
+                self._changed.notify_all()
+            return not self._closed
 
     def close(self) -> list[Item]:
         """Wake everybody; return what nobody has taken."""

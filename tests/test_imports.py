@@ -16,7 +16,7 @@ LAYERS = {
     "eval": {"eval", "bootstrap", "interpreters"},
     "sft": {"sft"},
 }
-HEAVY = ("torch", "transformers", "trl", "vllm", "wandb", "polars", "duckdb", "matplotlib", "httpx2", "openai")
+HEAVY = ("torch", "transformers", "trl", "vllm", "wandb", "polars", "duckdb", "matplotlib", "httpx2", "openai", "ray")
 
 
 def imported_packages(path: Path) -> set[str]:
