@@ -33,6 +33,7 @@ from bootstrap.diagnosis_records import (
     NearMisses,
     Promotion,
     SamplingDiagnosis,
+    Way,
     diagnosis_file,
     read_diagnosis,
 )
@@ -44,6 +45,7 @@ from bootstrap.progression import Past, best_of, without_gain
 from bootstrap.records import Candidate, Problem
 from bootstrap.run_store import RunStore
 from bootstrap.similarity import family_of
+from bootstrap.solving import solved_by, way_of
 from bootstrap.targets import language_of
 from interpreters.base import Outcome
 
@@ -92,7 +94,17 @@ def diagnose_sampling(
         near_misses=near_misses_of(candidates, problems),
         lengths=lengths_of(candidates),
         errors=frequent_errors(((c.problem_id, c.outcome.value, c.message) for c in candidates), ERRORS),
+        by_way=by_way(candidates),
     )
+
+
+def by_way(candidates: Sequence[Candidate]) -> dict[str, Way]:
+    """Return kind of prompt -> what it came to, in the order of the waves; empty where all are of one kind."""
+    solved = solved_by(candidates)
+    tried: dict[str, list[str]] = {way: [] for way in solved}
+    for candidate in candidates:
+        tried[way_of(candidate)].append(candidate.problem_id)
+    return {way: Way(len(ids), len(set(ids)), solved[way]) for way, ids in tried.items()} if len(solved) > 1 else {}
 
 
 def has_run(candidate: Candidate) -> bool:

@@ -209,7 +209,8 @@ def always_wrong(e: Evidence) -> Cause | None:
         return None
     near = misses.problems / coverage.left
     said = f"of {coverage.tried:,} problems {coverage.ran:,} had code that ran, and {coverage.left:,} stay unsolved"
-    lever = "draw more samples, hotter ones for what is unsolved (sampling.temperatures), or hints (sharing.hints)"
+    lever = "draw more samples, hotter ones for what is unsolved (sampling.temperatures), show what failed and why "
+    lever += "(sampling.repair), or hints (sampling.reference_hints, sharing.hints)"
     if near >= NEAR:
         said += f"; on {misses.problems:,} of them code fails on hidden tests or on the last test alone"
         lever = f"look at the tests of these problems ({', '.join(misses.problem_ids[:3])}); then {lever}"

@@ -77,6 +77,15 @@ class Lengths:
 
 
 @dataclass(frozen=True)
+class Way:
+    """What one kind of prompt came to. `problems`: with a sample of it; `solved`: those that no earlier one solved."""
+
+    samples: int
+    problems: int
+    solved: int
+
+
+@dataclass(frozen=True)
 class SamplingDiagnosis:
     """What became of an iteration's samples. `ran`: compared with what was expected on at least one test."""
 
@@ -95,6 +104,7 @@ class SamplingDiagnosis:
     near_misses: NearMisses
     lengths: Lengths
     errors: tuple[ErrorKind, ...]  # the most frequent
+    by_way: Mapping[str, Way] = field(default_factory=dict)  # first attempts, repair turns, hints; empty: one kind only
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import re
 
 from bootstrap.config import PromptConfig
 from bootstrap.prompt_references import REFERENCES
-from bootstrap.records import Hint, Problem
-from interpreters.base import Table
+from bootstrap.records import Hint, Mistake, Problem
+from interpreters.base import Outcome, Table
 
 Message = dict[str, str]
 
@@ -50,6 +50,13 @@ NOTES = {
 }  # fmt: skip
 """Language -> kind of problem -> how the inputs look in that language, where their types do not tell."""
 
+FAILURES = {
+    Outcome.WRONG_ANSWER: "It runs, but its result is wrong",
+    Outcome.RUNTIME_ERROR: "It fails when it runs",
+    Outcome.SYNTAX_ERROR: "It is not valid code",
+}
+"""Outcome of an attempt that a prompt shows -> how it is told."""
+
 FENCE = re.compile(r"```[ \t]*([\w+-]*)[ \t]*\r?\n(.*?)(?:^[ \t]*```|```[ \t]*\r?$|\Z)", re.DOTALL | re.MULTILINE)
 """A fenced block, its name and its text: it ends at a fence that starts or ends a line, so that one inside a string
 ends nothing."""
@@ -67,13 +74,17 @@ def describe_table(name: str, table: Table) -> str:
     return f"{name}({columns})"
 
 
-def render_prompt(problem: Problem, language: str, config: PromptConfig, hint: Hint | None = None) -> str:
+def render_prompt(
+    problem: Problem, language: str, config: PromptConfig, hint: Hint | None = None, mistake: Mistake | None = None
+) -> str:
     """Return the text that the model answers. Nothing of a hidden test is in it, beyond names and types of tables.
 
     In runs with several target languages the plain style names the language; the other style always does.
     """
     if config.style == "plain":
         shown = f"{hint.language}: {hint.code}\n" if hint else ""
+        if mistake:
+            shown += f"tried: {mistake.code}\n{mistake.outcome.value}: {mistake.message}".rstrip(": ") + "\n"
         return f"{shown}{f'{language}: ' if problem.target else ''}{problem.statement}\n"
     title, rule, fence = RULES[language]
     tables = "\n".join(describe_table(name, table) for name, table in problem.tests[0].tables.items())
@@ -81,14 +92,24 @@ def render_prompt(problem: Problem, language: str, config: PromptConfig, hint: H
     note = f"{NOTES[language][problem.kind]}\n" if language in NOTES else ""
     return (
         f"{reference_of(language, config)}Solve the task in {title}. {rule}\nAnswer with one ```{fence} block.\n\n"
-        f"{inputs}:\n{tables}\n{note}\nTask: {problem.statement}\n\n{_shown(hint)}"
+        f"{inputs}:\n{tables}\n{note}\nTask: {problem.statement}\n\n{_shown(hint)}{_failed(mistake, fence)}"
+    )
+
+
+def _failed(mistake: Mistake | None, fence: str) -> str:
+    if mistake is None:
+        return ""
+    told = f"{FAILURES[mistake.outcome]}: {mistake.message}".rstrip(": ")
+    return (
+        f"This code was tried:\n```{fence}\n{mistake.code}\n```\n{told}\n"
+        "Find what is wrong with it, and answer with the whole corrected code.\n\n"
     )
 
 
 def _shown(hint: Hint | None) -> str:
     if hint is None:
         return ""
-    title, _, fence = RULES[hint.language]
+    title, _, fence = RULES.get(hint.language, (hint.language, "", ""))
     return f"A solution in {title}, which is another language:\n```{fence}\n{hint.code}\n```\n\n"
 
 

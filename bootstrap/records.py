@@ -57,6 +57,15 @@ class Hint:
 
 
 @dataclass(frozen=True)
+class Mistake:
+    """An attempt that failed and what a prompt may tell of its failure, which is nothing of a hidden test."""
+
+    code: str
+    outcome: Outcome
+    message: str
+
+
+@dataclass(frozen=True)
 class Candidate:
     """One completion of one problem, judged. Passing or not, it is one line of `candidates.jsonl`."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bootstrap.checkers import Checkers
 from bootstrap.config import RunConfig
-from bootstrap.engines import load_engine, preload_engine
+from bootstrap.engines import open_engine, preload_engine
 from bootstrap.files import write_json, write_jsonl
 from bootstrap.models import base_model, engine_config, model_of
 from bootstrap.programs import WAIT_HELP, run_program, wait_for_go
@@ -23,7 +23,7 @@ from bootstrap.progress import ProgressLines
 from bootstrap.records import Candidate, digest
 from bootstrap.run_store import RunStore
 from bootstrap.sampling import SampleAndCheck, VerdictCache
-from bootstrap.solving import correct_codes, plan_wave, waves_of
+from bootstrap.solving import correct_codes, given_up, name_of, plan_wave, waves_of
 
 
 def choose_subset(train: Sequence[str], seeds: Sequence[str], size: int) -> list[str]:
@@ -40,13 +40,17 @@ def run_control(
     everything = list(first)
     for iteration in range(2, iterations + 1):
         sampler.iteration = iteration
-        solved = correct_codes(everything).keys()
-        unsolved = [pid for pid in subset if pid not in solved]
+        gone = correct_codes(everything).keys() | given_up(everything, config)
+        unsolved = [pid for pid in subset if pid not in gone]
         recorded: list[Candidate] = []
         for wave in range(waves_of(config)):
             tag = f"sample only {iteration}"
-            batches, _ = plan_wave(sampler.problems, unsolved, recorded, config, tag=tag, wave=wave)
-            progress = ProgressLines(sum(b.size for b in batches), f"samples/s (control, iteration {iteration})")
+            batches, _ = plan_wave(
+                sampler.problems, unsolved, recorded, config, tag=tag, wave=wave, iteration=iteration
+            )  # fmt: skip
+            progress = ProgressLines(
+                sum(b.size for b in batches), f"samples/s (control, iteration {iteration}, {name_of(config, wave)})"
+            )
             for candidates in sampler.run(batches, progress.add):
                 recorded += candidates
             progress.show()
@@ -63,7 +67,7 @@ def sample_only(store: RunStore, config: RunConfig, iterations: int) -> None:
     cache = VerdictCache()
     cache.add(loop)
     with Checkers(config) as checkers:
-        engine = load_engine(model_of(store, config, 0), engine_config(store, config), config.prompt)
+        engine = open_engine(model_of(store, config, 0), config, engine_config(store, config))
         try:
             sampler = SampleAndCheck(store.problems(members), engine, checkers, config, 0, cache)
             control = run_control(sampler, subset, first, iterations)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bootstrap.checkers import Checkers
 from bootstrap.config import RunConfig
-from bootstrap.engines import load_engine, preload_engine
+from bootstrap.engines import open_engine, preload_engine
 from bootstrap.files import write_json
 from bootstrap.models import base_model, best_before, engine_config, model_of
 from bootstrap.programs import WAIT_HELP, run_program, wait_for_go
@@ -23,7 +23,18 @@ from bootstrap.progress import ProgressLines
 from bootstrap.records import Candidate, Problem
 from bootstrap.run_store import RunStore
 from bootstrap.sampling import SampleAndCheck, VerdictCache
-from bootstrap.solving import correct_codes, hints_before, keep_complete, outcomes, plan_wave, unsolved_before, waves_of
+from bootstrap.solving import (
+    correct_codes,
+    hints_before,
+    keep_complete,
+    name_of,
+    outcomes,
+    outlook,
+    plan_wave,
+    solved_by,
+    unsolved_before,
+    waves_of,
+)
 
 
 def recorded_so_far(
@@ -31,7 +42,7 @@ def recorded_so_far(
 ) -> list[Candidate]:
     """Return the candidates of whole batches; rows of a batch that was cut off are taken out of the file."""
     recorded = store.candidates(iteration, mend=True)
-    kept = keep_complete(problems, unsolved, recorded, config, f"iteration {iteration}")
+    kept = keep_complete(problems, unsolved, recorded, config, f"iteration {iteration}", iteration)
     if len(kept) < len(recorded):
         print(f"{len(recorded) - len(kept)} candidates of unfinished batches are sampled again", flush=True)
         store.replace_candidates(iteration, kept)
@@ -45,14 +56,14 @@ def solve(
     started = time.monotonic()
     model = model or model_of(store, config, best_before(store, iteration))
     with Checkers(config) as checkers:  # first: its processes start while the model loads
-        unsolved = unsolved_before(store, iteration)
+        unsolved = unsolved_before(store, iteration, config)
         problems = problems or store.problems(set(unsolved))
         recorded = recorded_so_far(store, config, iteration, problems, unsolved)
         cache = VerdictCache()
         for earlier in range(1, iteration):
-            cache.add(store.candidates(earlier))
+            cache.add(store.each_candidate(earlier))
         cache.add(recorded)
-        engine = load_engine(model, engine_config(store, config), config.prompt)
+        engine = open_engine(model, config, engine_config(store, config))
         hints = hints_before(store, iteration, config)
         sampler = SampleAndCheck(problems, engine, checkers, config, iteration, cache, hints)
         loaded = time.monotonic()
@@ -65,6 +76,8 @@ def solve(
         "waiting_seconds": round(sampler.clock.waiting_seconds, 3), "checks": sampler.clock.checks,
         "tokens_per_second": round(sampler.clock.tokens / max(engine.busy_seconds, 1e-9), 1),
     }  # fmt: skip
+    if halved := getattr(engine, "halved_batches", 0):
+        timing["halved_batches"] = halved
     write_json(store.iteration(iteration) / "solve_metrics.json", {**counts(recorded, len(unsolved)), **timing})
 
 
@@ -75,15 +88,19 @@ def run_waves(
     config, iteration, everything = sampler.config, sampler.iteration, list(recorded)
     for wave in range(waves_of(config)):
         plan, complete = plan_wave(
-            sampler.problems, unsolved, everything, config, tag=f"iteration {iteration}", wave=wave
+            sampler.problems, unsolved, everything, config, tag=f"iteration {iteration}", wave=wave, iteration=iteration
         )  # fmt: skip
+        if not plan:
+            continue
         done = sum(batch.size for batch in plan if batch.index in complete)
-        progress = ProgressLines(sum(b.size for b in plan), f"samples/s (wave {wave + 1})", done)
+        progress = ProgressLines(sum(b.size for b in plan), f"samples/s ({name_of(config, wave)})", done)
         for candidates in sampler.run([b for b in plan if b.index not in complete], progress.add):
             store.append_candidates(iteration, candidates)
             everything += candidates
             progress.note = f"{len(correct_codes(everything))} solved"
         progress.show()
+        if said := outlook(sampler.problems, unsolved, everything, config, wave):
+            print(said, flush=True)
     return everything
 
 
@@ -96,6 +113,7 @@ def counts(candidates: Sequence[Candidate], attempted: int) -> dict[str, object]
         "newly_solved": len(correct_codes(candidates)),
         "tokens": sum(c.tokens for c in candidates),
         "outcomes": outcomes(candidates),
+        **({"solved_by": solved} if len(solved := solved_by(candidates)) > 1 else {}),
     }
 
 

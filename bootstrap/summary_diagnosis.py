@@ -40,6 +40,8 @@ def _sampling_metrics(sampling: SamplingDiagnosis) -> dict[str, float | int | No
     for level, one in sampling.by_difficulty.items():
         if one.tried and len(sampling.by_difficulty) > 1:
             found[f"diagnosis/solved_share_difficulty_{level}"] = round(one.solved / one.tried, 4)
+    for way, made in sampling.by_way.items():
+        found[f"diagnosis/solved_by_{way.replace(' ', '_')}"] = made.solved
     return found | {
         "diagnosis/problems_ran_share": round(coverage.ran / coverage.tried, 4),
         "diagnosis/problems_solved_share": round(coverage.solved / coverage.tried, 4),
@@ -76,7 +78,11 @@ def _sampling_lines(sampling: SamplingDiagnosis) -> list[str]:
         if one.tried
     ]
     unsolved = diversity.unsolved_share
+    ways = [
+        f"{way} {one.solved:,} of {one.problems:,} ({one.samples:,} samples)" for way, one in sampling.by_way.items()
+    ]
     return [
+        *([f"- solved by: {'; '.join(ways)}"] if ways else []),
         f"- coverage: of {coverage.tried:,} problems tried {coverage.ran:,} had a sample that ran, {coverage.solved:,} "
         "were solved" + (f" ({'; '.join(levels)})" if len(levels) > 1 else ""),
         f"- diversity: {diversity.distinct:,} distinct codes in {total:,} samples ({diversity.distinct_share:.1%}), "
