@@ -87,6 +87,12 @@ class TeacherConfig(Section):
     """Rounds after the first one, each with the verdict told and another way of asking."""
     max_new_tokens: int = Field(1024, ge=1)
 
+    @model_validator(mode="after")
+    def _one_copy(self) -> TeacherConfig:
+        if self.engine.replicas > 1:
+            raise ValueError("engine.replicas: a teacher is one copy; for more put a server before it (engine openai)")
+        return self
+
 
 class ConvertConfig(Section):
     """How train problems without a solution in the target language become seeds, up to `split.seeds`."""
@@ -112,6 +118,15 @@ class CheckingConfig(Section):
 class DatasetConfig(Section):
     keep_per_problem: int = Field(4, ge=1)
     """Solutions kept per problem: distinct by syntax tree, shortest first."""
+    near_duplicates: float = Field(1.0, gt=0, le=1)
+    """A further solution of a problem is dropped from this similarity to a kept one on (Jaccard, n-grams of the syntax
+    tree without the names of variables: bootstrap.similarity). 1.0: only equal syntax trees are."""
+    hinted_share: float = Field(0.25, ge=0, le=1)
+    """At most this share of the rows comes from solutions whose prompt showed one in another language; a problem with
+    any other solution is trained on without them."""
+    balance: bool = False
+    """Repeat rows until every problem has as many solutions as the one with most, so that all weigh the same; hinted
+    ones are not repeated."""
     tasks: tuple[str, ...] = ("statement_to_code",)
     """What a solution is trained as, names in `bootstrap.tasks.TASKS`."""
 
@@ -218,7 +233,8 @@ FREE_KEYS = (
     "max_iterations", "target_problems", "plateau", "wandb", "checking.workers", "checking.sandbox", "engine.device",
     "controls.parallel", "engine.concurrency", "engine.timeout_seconds", "engine.retries", "engine.backoff_seconds",
     "engine.budget_usd", "engine.budget_tokens", "engine.prices", "engine.store", "engine.batch_poll_seconds",
-    "engine.python", "memory_check", "executor", "ray", "engine.replicas",
+    "engine.start_seconds",
+    "engine.python", "memory_check", "executor", "ray", "engine.replicas", "engine.answer_seconds",
 )  # fmt: skip
 """Settings that a resumed run may change: they decide how long and where it runs, not what its finished stages hold."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,31 +92,35 @@ def read_jsonl(path: Path, *, mend: bool = False) -> list[dict[str, Any]]:
     A torn last line (no newline, or half a row) is dropped with a warning, and cut from the file when `mend`; any
     other line that is not a JSON object is a UserError that names the line.
     """
+    return list(each_jsonl(path, mend=mend))
+
+
+def each_jsonl(path: Path, *, mend: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a JSONL file one by one, as read_jsonl; what is appended meanwhile is not read."""
     if not path.exists():
-        return []
-    content = path.read_bytes()
-    lines = content.split(b"\n")
-    rows: list[dict[str, Any]] = []
-    good = 0
-    for number, line in enumerate(lines, 1):
-        complete = number < len(lines)
-        if not line.strip():
-            good += (len(line) + 1) if complete else 0
-            continue
-        row = _parse(line)
-        if row is None or not complete:
-            if all(not later.strip() for later in lines[number:]):
-                log.warning("%s: line %d is torn and is dropped; its work is done again", path, number)
-                if mend:
-                    write_bytes_atomic(path, content[:good])
-                return rows
-            raise UserError(
-                f"{path}, line {number}: expected one JSON object per line, found {line[:60]!r}; "
-                "take the line out (keep a copy) and start again with --resume"
-            )
-        rows.append(row)
-        good += len(line) + 1
-    return rows
+        return
+    good = 0  # bytes of whole rows
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        for number in itertools.count(1):  # noqa: B007 - the messages below name it
+            line = file.readline(size - good)
+            if not line:
+                return
+            row = _parse(line) if line.endswith(b"\n") else None
+            if row is not None:
+                yield row
+            elif line.strip():
+                break
+            good += len(line)
+        rest = file.read(size - file.tell())
+    if rest.strip():
+        raise UserError(
+            f"{path}, line {number}: expected one JSON object per line, found {line.rstrip()[:60]!r}; "
+            "take the line out (keep a copy) and start again with --resume"
+        )
+    log.warning("%s: line %d is torn and is dropped; its work is done again", path, number)
+    if mend:
+        write_bytes_atomic(path, path.read_bytes()[:good])
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

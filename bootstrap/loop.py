@@ -139,8 +139,11 @@ class Loop:
         now = trainings if self.config.controls.parallel else trainings[:1]
         self.children_of(f"iteration {number}", [self.commands.solve(number)], then=now)
         record = read_json(self.store.iteration(number) / "solve_metrics.json")
-        candidates = self.store.candidates(number)
-        self.write_solved(number, {c.problem_id: c.code for c in reversed(candidates) if c.passed})
+        first: dict[str, str] = {}
+        for candidate in self.store.each_candidate(number):
+            if candidate.passed:
+                first.setdefault(candidate.problem_id, candidate.code)
+        self.write_solved(number, first)
         before = len(solved_before(self.store, number))
         return {**record, "solver": best_before(self.store, number), "solved_total": before + record["newly_solved"]}
 
@@ -157,7 +160,7 @@ class Loop:
     def build(self, number: int) -> Record:
         split = self.store.split()
         seeds = seed_solutions(self.problems, split["seeds"], self.config)
-        candidates = [c for i in range(1, number + 1) for c in self.store.candidates(i)]
+        candidates = (c for i in range(1, number + 1) for c in self.store.each_candidate(i))
         rows, stats = build_dataset(seeds, candidates, self.problems, split, self.config)
         write_jsonl(self.store.train_file(number), rows)
         write_json(self.store.dataset_stats_file(number), asdict(stats))

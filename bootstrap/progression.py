@@ -60,9 +60,10 @@ def stop_reason(past: Sequence[Past], config: RunConfig, train_problems: int) ->
         return "every train problem is solved"
     rounds = config.plateau.rounds
     if without_gain(past) >= rounds:
-        few = [p.newly_solved < config.plateau.min_newly_solved * p.attempted for p in past[-rounds:]]
+        least = config.plateau.min_newly_solved
+        few = [p.newly_solved < least * p.attempted or not p.attempted for p in past[-rounds:]]
         if all(few):
-            share = f"{config.plateau.min_newly_solved:.0%}"
+            share = f"{least:.0%}"
             return f"plateau: {rounds} iterations without a better dev score, and under {share} newly solved in each"
     if last.iteration >= config.max_iterations:
         return f"max iterations: {config.max_iterations}"

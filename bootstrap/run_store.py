@@ -27,7 +27,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,6 +35,7 @@ from bootstrap.config import RunConfig, load_config
 from bootstrap.errors import UserError
 from bootstrap.files import (
     append_jsonl,
+    each_jsonl,
     read_json,
     read_jsonl,
     sync_folder,
@@ -246,17 +247,20 @@ class RunStore:
 
     def candidates(self, iteration: int, *, mend: bool = False) -> list[Candidate]:
         """Return the candidates recorded so far in an iteration."""
+        return list(self.each_candidate(iteration, mend=mend))
+
+    def each_candidate(self, iteration: int, *, mend: bool = False) -> Iterator[Candidate]:
+        """Yield them one by one: the archive of a long run is larger than what its readers keep of it."""
         path = self.candidates_file(iteration)
-        found = []
-        for number, row in enumerate(read_jsonl(path, mend=mend), 1):
+        for number, row in enumerate(each_jsonl(path, mend=mend), 1):
             try:
-                found.append(Candidate.from_json(row))
+                candidate = Candidate.from_json(row)
             except (KeyError, TypeError, ValueError) as e:
                 raise UserError(
                     f"{path}, line {number}: not a candidate ({e}); take the line out (keep a copy) and start again "
                     "with --resume"
                 ) from e
-        return found
+            yield candidate
 
     def append_candidates(self, iteration: int, candidates: Iterable[Candidate]) -> None:
         self.iteration(iteration).mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,10 @@ From it follows the chance that its next samples are the first to pass, and the 
 problem with the greatest chance per sample. The chance of a problem falls with each of its samples, so taking the
 greatest each time is the best plan (a fractional knapsack with concave gains).
 
+Where `sampling.enough_correct` asks for several distinct solutions, a problem that has some of them stays in the queue.
+A sample of it brings a further one when it passes and is new: its pass rate times the share of distinct codes among its
+passes so far. That counts `adaptive.further_worth` of a newly solved problem.
+
 Kinds: the difficulty that the source gives, and whether any sample ran to the end and only answered wrongly.
 """
 
@@ -69,17 +73,36 @@ def estimated(tallies: Mapping[Tally, int], prior: Weights, belief: float) -> We
 EVEN: Weights = tuple(1 / len(RATES) for _ in RATES)
 
 
-def first_pass(weights: Weights, samples: int, portion: int) -> float:
-    """Return the chance that, after `samples` more failures, one of the next `portion` samples passes."""
+def first_pass(weights: Weights, samples: int, portion: int, novelty: float = 1.0) -> float:
+    """Return the chance that, after `samples` more failures, one of the next `portion` samples passes (and is new)."""
     return sum(
-        weight * (1 - rate) ** samples * (1 - (1 - rate) ** portion)
+        weight * (1 - novelty * rate) ** samples * (1 - (1 - novelty * rate) ** portion)
         for weight, rate in zip(weights, RATES, strict=True)
     )
 
 
 @dataclass(frozen=True)
+class Goal:
+    """What the next samples of a problem may bring: a first pass, or a further distinct one, which is worth less.
+
+    `novelty`: the share of passes that is expected to be new.
+    """
+
+    worth: float = 1.0
+    novelty: float = 1.0
+
+    def chance(self, weights: Weights, samples: int, portion: int) -> float:
+        """Return the worth of a portion: the chance, weighted, that it is the first to bring what is looked for."""
+        return self.worth * first_pass(weights, samples, portion, self.novelty)
+
+
+SOLVE = Goal()
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Further samples by problem, and how many problems 1,000 of the most promising ones are expected to solve."""
+    """Further samples by problem, and how many problems 1,000 of the most promising ones are expected to solve; a
+    further solution of a solved problem counts as `further_worth` of one."""
 
     samples: Mapping[str, int]
     per_1000: float
@@ -87,16 +110,37 @@ class Plan:
 
 def plan_samples(
     problems: Mapping[str, Problem], unsolved: Sequence[str], recorded: Iterable[Candidate], wave: int,
-    config: AdaptiveConfig,
+    config: AdaptiveConfig, enough_correct: int = 1,
 ) -> Plan:  # fmt: skip
     """Return what a wave samples, from the candidates of the waves before it alone."""
+    recorded = list(recorded)
     if wave == 0:
         return Plan({problem_id: min(config.first_wave, config.per_problem) for problem_id in unsolved}, 1000.0)
     tallies, kinds = tally_up(problems, unsolved, recorded)
     spent = sum(tally.samples for tally in tallies.values())
     left = config.samples_per_problem * len(unsolved) - spent
     share = int(left / (config.max_waves - wave)) if wave < config.max_waves else 0
-    return allotted(beliefs(tallies, kinds), tallies, share, config)
+    goals = goals_of(unsolved, recorded, config.further_worth, enough_correct)
+    return allotted(beliefs(tallies, kinds), tallies, goals, share, config)
+
+
+def goals_of(
+    unsolved: Sequence[str], recorded: Iterable[Candidate], further_worth: float, enough_correct: int
+) -> dict[str, Goal]:
+    """Return problem_id -> what its further samples are for; a problem that has enough is not there."""
+    passes: dict[str, list[str]] = defaultdict(list)
+    for candidate in recorded:
+        if candidate.passed:
+            passes[candidate.problem_id].append(candidate.code)
+    goals = {}
+    for problem_id in unsolved:
+        codes = passes.get(problem_id, [])
+        distinct = len(set(codes))
+        if not codes:
+            goals[problem_id] = SOLVE
+        elif distinct < enough_correct and further_worth > 0:
+            goals[problem_id] = Goal(further_worth, distinct / len(codes))
+    return goals
 
 
 def tally_up(
@@ -132,14 +176,15 @@ def beliefs(tallies: Mapping[str, Tally], kinds: Mapping[str, Kind]) -> dict[str
 
 
 def allotted(
-    found: Mapping[str, Weights], tallies: Mapping[str, Tally], budget: int, config: AdaptiveConfig
+    found: Mapping[str, Weights], tallies: Mapping[str, Tally], goals: Mapping[str, Goal], budget: int,
+    config: AdaptiveConfig,
 ) -> Plan:  # fmt: skip
-    """Give the budget away in portions, each to the unsolved problem that it is most likely to solve."""
+    """Give the budget away in portions, each to the problem where it is worth most."""
     given: dict[str, int] = {}
     queue = [
-        (-first_pass(found[problem_id], 0, config.step), problem_id)
-        for problem_id, tally in tallies.items()
-        if not tally.passed and tally.samples + config.step <= config.per_problem
+        (-goal.chance(found[problem_id], 0, config.step), problem_id)
+        for problem_id, goal in goals.items()
+        if tallies[problem_id].samples + config.step <= config.per_problem
     ]
     heapq.heapify(queue)
     best = -queue[0][0] / config.step * 1000 if queue else 0.0
@@ -148,6 +193,6 @@ def allotted(
         budget -= config.step
         given[problem_id] = given.get(problem_id, 0) + config.step
         if tallies[problem_id].samples + given[problem_id] + config.step <= config.per_problem:
-            chance = first_pass(found[problem_id], given[problem_id], config.step)
+            chance = goals[problem_id].chance(found[problem_id], given[problem_id], config.step)
             heapq.heappush(queue, (-chance, problem_id))
     return Plan(given, best)

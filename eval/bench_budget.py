@@ -111,6 +111,7 @@ class Spent:
 
     samples: int
     solved: frozenset[str]
+    distinct: int  # correct codes, over all problems
 
 
 def replay(
@@ -123,7 +124,8 @@ def replay(
         batches, _ = plan_wave(problems, ids, everything, config, tag=TAG, wave=wave)
         for candidates in sampler.run(batches, lambda count: None):
             everything += candidates
-    return Spent(len(everything), frozenset(one.problem_id for one in everything if one.passed))
+    correct = {(one.problem_id, one.code) for one in everything if one.passed}
+    return Spent(len(everything), frozenset(pid for pid, _ in correct), len(correct))
 
 
 def with_sampling(config: RunConfig, **sampling: Any) -> RunConfig:

@@ -10,7 +10,7 @@ import pytest
 from support import pipeline_problems
 
 from bootstrap.config import RunConfig
-from bootstrap.dataset import DatasetStats, Solution, build_dataset, choose, normalise
+from bootstrap.dataset import DatasetStats, Solution, build_dataset, choose, normalise, within_share
 from bootstrap.prompts import extract_code, render_prompt
 from bootstrap.records import Candidate
 from interpreters.base import Outcome
@@ -30,7 +30,8 @@ def candidate(problem_id: str, code: str, outcome: Outcome = Outcome.PASSED, **f
 
 
 def build(candidates: list[Candidate], keep: int = 2, **overrides: Any) -> tuple[list[dict[str, Any]], DatasetStats]:
-    config = configured(dataset={"keep_per_problem": keep}, **{"prompt": {"style": "plain"}, **overrides})
+    dataset = {"keep_per_problem": keep, **overrides.pop("dataset", {})}
+    config = configured(dataset=dataset, **{"prompt": {"style": "plain"}, **overrides})
     seeds = [Solution(A, PROBLEMS[A].references["polars"], 0, tests_passed=4)]
     return build_dataset(seeds, candidates, PROBLEMS, SPLIT, config)
 
@@ -109,7 +110,10 @@ def test_the_counts_say_what_became_of_every_candidate() -> None:
     found = [candidate(B, f"df.head({n})", iteration=n, seed=n) for n in (1, 2, 3)]
     found += [candidate(B, "df.head( 3 )", iteration=3), candidate(B, "df.head(", Outcome.SYNTAX_ERROR)]
     rows, stats = build(found)
-    assert stats == DatasetStats(6, valid=5, distinct=4, kept=3, problems=2, by_iteration={"0": 1, "1": 1, "2": 1})
+    assert stats == DatasetStats(
+        6, valid=5, distinct=4, kept=3, problems=2, by_iteration={"0": 1, "1": 1, "2": 1},
+        by_tier={"reference": 1, "sampled": 2},
+    )  # fmt: skip
     assert len(rows) == stats.kept
 
 
@@ -139,5 +143,104 @@ def test_the_rows_do_not_depend_on_the_order_of_the_candidates() -> None:
 
 
 def test_problems_come_in_the_order_of_their_ids() -> None:
-    kept, _ = choose([Solution(pid, "df", 1) for pid in ("c", "a", "b")], 1, lambda _: "polars")
-    assert [solution.problem_id for solution in kept] == ["a", "b", "c"]
+    chosen = choose([Solution(pid, "df", 1) for pid in ("c", "a", "b")], 1, lambda _: "polars")
+    assert [solution.problem_id for solution in chosen.kept] == ["a", "b", "c"]
+
+
+# -- near-duplicates ----------------------------------------------------------------------------------------------
+
+CHAIN = "df.filter(pl.col('a') > 1).sort('b').head(5)"
+RENAMED = "x = df.filter(pl.col('a') > 1)\nx.sort('b').head(5)"
+SAME_BUT_NAMES = "result = df.filter(pl.col('a') > 1)\nresult.sort('b').head(5)"
+OTHER = "df.sort('b').limit(5).with_columns(pl.col('c').cum_sum()).drop('c').filter(pl.col('a') > 1)"
+
+
+@pytest.mark.parametrize(
+    ("threshold", "kept", "dropped"),
+    [(1.0, [CHAIN, RENAMED, SAME_BUT_NAMES, OTHER], 0), (0.99, [CHAIN, RENAMED, OTHER], 1), (0.5, [CHAIN, OTHER], 2)],
+)
+def test_a_solution_like_a_shorter_one_is_dropped(threshold: float, kept: list[str], dropped: int) -> None:
+    found = [candidate(B, code) for code in (OTHER, SAME_BUT_NAMES, RENAMED, CHAIN)]
+    rows, stats = build(found, keep=4, dataset={"near_duplicates": threshold})
+    assert codes(rows, B) == sorted(kept, key=len)
+    assert (stats.near_duplicates, stats.distinct) == (dropped, 5)
+
+
+def test_the_place_of_a_near_duplicate_goes_to_one_that_is_different() -> None:
+    found = [candidate(B, code) for code in (CHAIN, RENAMED, OTHER)]
+    assert codes(build(found, keep=2)[0], B) == [CHAIN, RENAMED]
+    assert codes(build(found, keep=2, dataset={"near_duplicates": 0.5})[0], B) == [CHAIN, OTHER]
+
+
+def test_alike_solutions_of_two_problems_are_both_kept() -> None:
+    rows, _ = build([candidate(A, CHAIN), candidate(B, CHAIN)], dataset={"near_duplicates": 0.5})
+    assert codes(rows, A)[1:] == codes(rows, B) == [CHAIN]
+
+
+# -- tiers, hints and balance -------------------------------------------------------------------------------------
+
+
+def test_a_row_says_by_which_kind_of_prompt_it_was_made() -> None:
+    rows, stats = build([candidate(B, "df.head(1)"), candidate(B, "df.head(22)", turn=2)])
+    assert [(row["tier"], row.get("turn"), row.get("hinted")) for row in rows] == [
+        ("reference", None, None), ("sampled", None, None), ("repaired", 2, False),
+    ]  # fmt: skip
+    assert stats.by_tier == {"reference": 1, "sampled": 1, "repaired": 1}
+    rows, _ = build([candidate(B, "df.head(1)", hinted=True)], dataset={"hinted_share": 1.0})
+    assert (rows[1]["tier"], rows[1]["turn"], rows[1]["hinted"]) == ("hinted", 0, True)
+
+
+@pytest.mark.parametrize("way", [{"turn": 1}, {"hinted": True}])
+def test_the_prompt_of_a_repaired_or_hinted_solution_is_the_task_alone(way: dict[str, Any]) -> None:
+    plain, _ = build([candidate(B, "df.head(1)")])
+    rows, _ = build([candidate(B, "df.head(1)", **way)], dataset={"hinted_share": 1.0})
+    assert (rows[1]["prompt"], rows[1]["completion"]) == (plain[1]["prompt"], plain[1]["completion"])
+
+
+def test_a_problem_with_another_solution_is_trained_on_without_its_hinted_ones() -> None:
+    found = [candidate(B, "df", hinted=True), candidate(B, "df.head(1)"), candidate(B, "df.head( 1)", hinted=True)]
+    rows, stats = build(found, keep=4, dataset={"hinted_share": 1.0})
+    assert [(row["completion"], row["tier"]) for row in rows[1:]] == [("df.head(1)", "sampled")]
+    assert stats.hinted_left_out == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.25, 0.5, 1.0])
+def test_hinted_rows_are_at_most_their_share_and_no_fewer_than_they_may_be(share: float) -> None:
+    solutions = [Solution(f"p{i}", "df.head(1)", 1) for i in range(12)]
+    solutions += [Solution(f"h{i}", f"df.head({n})", 1, hinted=True) for i in range(9) for n in range(1 + i % 3)]
+    kept = [one for one, _ in within_share([(one, [{}]) for one in solutions], share)]
+    hinted = sum(one.hinted for one in kept)
+    assert len(kept) - hinted == 12 and hinted <= share * len(kept)
+    assert hinted == 18 or hinted + 1 > share * (len(kept) + 1)
+
+
+def test_of_hinted_solutions_the_second_ones_of_a_problem_go_first() -> None:
+    found = [candidate(B, f"df.head({n})", hinted=True) for n in (1, 22)]
+    rows, stats = build(found, dataset={"hinted_share": 0.5})
+    assert codes(rows, B) == ["df.head(1)"] and stats.hinted_left_out == 1
+    rows, stats = build(found)
+    assert codes(rows, B) == [] and stats.hinted_left_out == 2
+
+
+def test_balanced_every_problem_has_as_many_rows() -> None:
+    found = [candidate(B, f"df.head({n})") for n in (1, 22, 333)]
+    rows, stats = build(found, keep=3, dataset={"balance": True})
+    assert codes(rows, A) == [PROBLEMS[A].references["polars"]] * 3
+    assert codes(rows, B) == ["df.head(1)", "df.head(22)", "df.head(333)"]
+    assert (stats.kept, stats.repeated) == (4, 2)
+    rows, _ = build([candidate(A, "df"), candidate(A, "df.x"), *found[:2]], keep=3, dataset={"balance": True})
+    assert codes(rows, B) == ["df.head(1)", "df.head(22)", "df.head(1)"]
+
+
+def test_balanced_hinted_rows_are_not_repeated() -> None:
+    found = [candidate(A, "df"), candidate(A, "df.x"), candidate(B, "df.head(1)", hinted=True)]
+    rows, stats = build(found, keep=3, dataset={"balance": True})
+    assert codes(rows, B) == ["df.head(1)"] and (len(codes(rows, A)), stats.repeated) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"near_duplicates": 0.0}, {"near_duplicates": 1.5}, {"hinted_share": -0.1}, {"hinted_share": 1.1}]
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="should be"):
+        configured(dataset=wrong)

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,15 @@ def test_training_rows_are_verified_and_never_held_out(finished: Path) -> None:
     sampled = [row for row in rows if row["tier"] == "sampled"]
     assert sampled
     assert all((row["problem_id"], row["completion"]) in passed for row in sampled)
+
+
+def test_the_training_set_of_an_iteration_can_be_made_again(finished: Path, tmp_path: Path) -> None:
+    words = ["--run-dir", str(finished), "--iteration", "3", "--out", str(tmp_path / "again.jsonl")]
+    done = subprocess.run(
+        [sys.executable, "-m", "bootstrap.rebuild", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "again.jsonl").read_bytes() == (finished / "iteration_3" / "train.jsonl").read_bytes()
 
 
 def test_the_run_folder_holds_no_reference_of_a_problem_to_be_solved(finished: Path) -> None:

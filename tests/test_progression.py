@@ -64,6 +64,13 @@ def test_a_plateau_needs_rounds_without_a_better_score_and_with_little_solved(
     assert (reason is not None) == stops
 
 
+@pytest.mark.parametrize("least", [0.0, 0.05])
+def test_iterations_that_had_nothing_left_to_try_are_a_plateau(least: float) -> None:
+    idle = [Past(0, 0.3, solved_total=5), *(Past(i, 0.3, attempted=0, solved_total=5) for i in (1, 2))]
+    config = configured(plateau={"rounds": 2, "min_newly_solved": least})
+    assert str(stop_reason(idle, config, TRAIN)).startswith("plateau")
+
+
 def test_one_round_that_solves_much_breaks_a_plateau() -> None:
     past = run_of(0.3, 0.3, 0.3, newly_solved=1)
     past[1] = Past(1, 0.3, newly_solved=40, attempted=80, solved_total=45)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap.errors import UserError
-from bootstrap.files import append_jsonl, read_jsonl, write_json, write_jsonl
+from bootstrap.files import append_jsonl, each_jsonl, read_jsonl, write_json, write_jsonl
 from bootstrap.run_store import RunStore
 
 
@@ -20,6 +20,15 @@ def test_every_cut_of_a_jsonl_file_reads_as_its_whole_lines(tmp_path: Path) -> N
     for cut in range(len(content) + 1):
         path.write_bytes(content[:cut])
         assert len(read_jsonl(path)) == content[:cut].count(b"\n")
+
+
+def test_what_is_appended_while_rows_are_read_one_by_one_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    write_jsonl(path, [{"a": 1}, {"a": 2}])
+    rows = each_jsonl(path)
+    assert next(rows) == {"a": 1}
+    append_jsonl(path, [{"a": 3}])
+    assert list(rows) == [{"a": 2}]
 
 
 def test_after_mending_a_torn_line_appending_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

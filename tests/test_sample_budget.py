@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support import pipeline_problems
 
 from bootstrap.config import RunConfig
+from bootstrap.files import write_json
 from bootstrap.records import Candidate
-from bootstrap.sample_budget import EVEN, RATES, Tally, beliefs, conditioned, estimated, first_pass, plan_samples
+from bootstrap.run_store import RunStore
+from bootstrap.sample_budget import (
+    EVEN,
+    RATES,
+    Goal,
+    Tally,
+    beliefs,
+    conditioned,
+    estimated,
+    first_pass,
+    goals_of,
+    plan_samples,
+)
 from bootstrap.sampling_config import AdaptiveConfig
-from bootstrap.solving import keep_complete, plan_wave, waves_of
+from bootstrap.solving import given_up, keep_complete, plan_wave, unsolved_before, waves_of
 from eval.bench_budget import adaptive, compared, replay, with_sampling
 from interpreters.base import Outcome
 
@@ -115,3 +129,85 @@ def test_a_wave_that_was_cut_off_is_planned_the_same_again() -> None:
         wave = kept[-1].wave if kept else 0
         again, complete = plan_wave(PROBLEMS, IDS, kept, config, tag="t", wave=wave)
         assert {c.batch for c in kept if c.wave == wave} == complete <= {batch.index for batch in again}
+
+
+# -- several distinct solutions, and giving up --------------------------------------------------------------------
+
+
+def coded(problem_id: str, *codes: str) -> list[Candidate]:
+    """Return one sample for each code; those that start with "right" pass."""
+    rows = []
+    for number, code in enumerate(codes):
+        outcome = Outcome.PASSED if code.startswith("right") else Outcome.WRONG_ANSWER
+        rows.append(Candidate(problem_id, 1, 0, number, "p", code, code, outcome))
+    return rows
+
+
+def test_a_problem_with_some_of_the_solutions_that_are_wanted_stays_and_one_with_enough_leaves() -> None:
+    rows = coded("none", "wrong", "wrong") + coded("one", "right a", "right a") + coded("two", "right a", "right b")
+    names = ["none", "one", "two", "untried"]
+    assert goals_of(names, rows, 0.1, 1).keys() == {"none", "untried"}
+    found = goals_of(names, rows, 0.1, 2)
+    assert found == {"none": Goal(), "one": Goal(0.1, 0.5), "untried": Goal()}
+    assert goals_of(names, rows, 0.1, 3)["two"] == Goal(0.1, 1.0)
+    assert goals_of(names, rows, 0.0, 3).keys() == {"none", "untried"}
+
+
+def test_a_further_solution_is_worth_less_where_the_same_code_comes_again() -> None:
+    weights = conditioned(EVEN, Tally(8, 4))
+    solve, fresh, stale = Goal(), Goal(0.1, 1.0), Goal(0.1, 0.25)
+    assert fresh.chance(weights, 0, 4) == pytest.approx(0.1 * solve.chance(weights, 0, 4))
+    assert 0 < stale.chance(weights, 0, 4) < fresh.chance(weights, 0, 4)
+    chances = [stale.chance(weights, n, 4) for n in (0, 4, 8, 16)]
+    assert chances == sorted(chances, reverse=True), "a portion is worth less than the one before it"
+
+
+def test_with_one_solution_wanted_or_no_worth_in_more_the_plan_leaves_at_the_first_pass() -> None:
+    rng, config = random.Random(6), AdaptiveConfig(samples_per_problem=8)
+    rows = [answer(pid, i, rng.random() < 0.2) for pid in IDS for i in range(4)]
+    plain = plan_samples(PROBLEMS, IDS, rows, 1, config)
+    assert plan_samples(PROBLEMS, IDS, rows, 1, config, 1) == plain
+    assert plan_samples(PROBLEMS, IDS, rows, 1, config.model_copy(update={"further_worth": 0.0}), 4) == plain
+    solved = {row.problem_id for row in rows if row.passed}
+    assert not plain.samples.keys() & solved
+    worthy = config.model_copy(update={"further_worth": 1.0})
+    assert plan_samples(PROBLEMS, IDS, rows, 1, worthy, 4).samples.keys() & solved
+
+
+@pytest.mark.parametrize("worth", [0.01, 0.1, 1.0])
+def test_with_several_solutions_wanted_the_budget_holds_and_no_problem_has_more_than_it_needs(worth: float) -> None:
+    config = AdaptiveConfig(samples_per_problem=12, first_wave=2, step=2, per_problem=32, further_worth=worth)
+    rng, rows = random.Random(9), list[Candidate]()
+    rates = {pid: rng.betavariate(0.4, 3.0) for pid in IDS}
+    for wave in range(config.max_waves):
+        before = Counter(pid for pid, _ in {(row.problem_id, row.code) for row in rows if row.passed})
+        plan = plan_samples(PROBLEMS, IDS, rows, wave, config, 3)
+        assert all(before[pid] < 3 for pid in plan.samples)
+        for pid, n in plan.samples.items():
+            rows += [answer(pid, rng.randrange(8), rng.random() < rates[pid], wave) for _ in range(n)]
+    assert len(rows) <= 12 * len(IDS)
+
+
+def test_more_worth_in_further_solutions_finds_more_of_them() -> None:
+    found = []
+    for worth in (0.0, 0.1, 1.0):
+        config = configured(enough_correct=4, adaptive={"samples_per_problem": 16, "further_worth": worth})
+        spent = replay(PROBLEMS, answers(11), config)
+        found.append((spent.distinct, len(spent.solved)))
+    assert found[0][0] < found[1][0] < found[2][0]
+    assert found[0][1] >= found[1][1] >= found[2][1], "what they cost are problems"
+
+
+def test_a_problem_is_given_up_after_its_samples_of_earlier_iterations(tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "run")
+    store.root.mkdir()
+    hard, easy, fresh, seed = IDS[:4]
+    write_json(store.split_file, {"train": IDS[:4], "dev": [], "test": [], "seeds": [seed]})
+    for iteration in (1, 2):
+        store.append_candidates(iteration, [answer(hard, i, False) for i in range(6)])
+    store.append_candidates(2, [answer(easy, i, i == 11) for i in range(12)] + [answer(fresh, 0, False)])
+    never, after_12 = configured(adaptive={}), configured(adaptive={"give_up_after": 12})
+    assert unsolved_before(store, 3, never) == unsolved_before(store, 3, configured()) == [hard, fresh]
+    assert unsolved_before(store, 3, after_12) == [fresh]
+    assert unsolved_before(store, 2, after_12) == [hard, easy, fresh]
+    assert given_up(store.each_candidate(2), after_12) == {easy}

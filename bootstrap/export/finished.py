@@ -64,7 +64,7 @@ def finished_of_run(store: RunStore, keep: int) -> Collection:
     numbers = [int(folder.name.split("_")[1]) for folder in store.iterations()]
     candidates = [candidate for number in numbers for candidate in store.candidates(number)]
     passing = passing_solutions(candidates, problems)
-    kept, _ = choose([*seeds, *passing], keep, language)
+    kept = choose([*seeds, *passing], keep, language).kept
     made_by = f"in run {store.name}{_versions(store.run_row())}"
     finished = []
     for one in kept:
@@ -151,7 +151,7 @@ def finished_of_files(problems_file: Path, solutions_file: Path, judges: Judges,
             solutions.append(Solution(pid, row["code"], *given, tests_passed=len(problems[pid].tests)))
         else:
             left_out[f"solutions that fail: {verdict.outcome.value}"] += 1
-    kept, _ = choose(solutions, keep, lambda _: language)
+    kept = choose(solutions, keep, lambda _: language).kept
     left_out["passing, but the same as a shorter one or over --keep"] += len(solutions) - len(kept)
     finished = [
         Finished(
