@@ -12,19 +12,22 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bootstrap.programs import WAIT_HELP, wait_for_go
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    import torch
+    from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
 SPECIAL_TOKENS = ("<pad>", "<eos>")
 NUM_BYTES = 256
@@ -83,6 +86,8 @@ class FromScratch(BaseModel):
     """Standard deviation of the random weights; 0.05 suits a width of 128, transformers' 0.02 learns later."""
     max_position_embeddings: int = Field(default=512, ge=1)
     """Longest sequence in tokens."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of the weights on disk. bfloat16 for large models: half the size, drawn on all cores at once."""
     tokenizer: WordTokenizer = WordTokenizer()
     """How text is cut into tokens."""
 
@@ -138,7 +143,7 @@ def build_base_model(spec: FromScratch, texts: Sequence[str], out: Path, seed: i
     parameters = _write_model(spec, tokenizer, partial, seed)
     tokenizer.save_pretrained(partial)
     record = {
-        "spec": spec.model_dump(),
+        "spec": spec.model_dump(exclude=set() if spec.dtype != "float32" else {"dtype"}),
         "seed": seed,
         "corpus_sha256": hashlib.sha256("\n".join(texts).encode()).hexdigest(),
         "vocab_size": len(tokenizer),
@@ -168,11 +173,42 @@ def _write_model(spec: FromScratch, tokenizer: PreTrainedTokenizerBase, folder: 
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = Qwen3ForCausalLM(config)
+    if spec.dtype == "float32":
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = Qwen3ForCausalLM(config)
+    else:
+        model = _drawn_in_parallel(config, seed)
     model.save_pretrained(folder)
     return int(model.num_parameters())
+
+
+def _drawn_in_parallel(config: Qwen3Config, seed: int) -> Qwen3ForCausalLM:
+    """Return a model in bfloat16 whose weights are drawn once, each matrix by a generator of its own.
+
+    transformers draws every weight twice, in fp32 and on one core: a minute and 5 GB for a billion parameters.
+    """
+    import torch
+    from transformers import Qwen3ForCausalLM
+
+    with torch.device("meta"):
+        model: Any = Qwen3ForCausalLM(config)
+    model = model.to(torch.bfloat16).to_empty(device="cpu")
+    model.tie_weights()
+
+    def draw(number: int, weight: torch.Tensor) -> None:
+        if weight.ndim < 2:
+            weight.fill_(1.0)  # a norm's scale: the architecture has no biases
+        else:
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
+            # in fp32 first: torch draws bfloat16 ten times as slowly
+            weight.copy_(torch.empty(weight.shape).normal_(0.0, config.initializer_range, generator=generator))
+
+    weights = [parameter.data for parameter in model.parameters()]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(draw, range(len(weights)), weights))
+    model.get_input_embeddings().weight.data[config.pad_token_id] = 0.0  # as transformers has it
+    return model
 
 
 def read_corpus(path: Path) -> list[str]:
@@ -212,6 +248,8 @@ def main(argv: list[str] | None = None) -> int:
         wait_for_go(_import_libraries)
     try:
         spec = FromScratch.model_validate_json(args.spec.read_bytes())
+        what = f"{spec.num_layers} layers of width {spec.hidden_size} in {spec.dtype}"
+        print(f"making a model of {what}", file=sys.stderr, flush=True)
         out = build_base_model(spec, read_corpus(args.corpus), args.out, args.seed)
     except (BaseModelError, ValidationError, OSError) as e:
         print(f"base_model: error: {e}", file=sys.stderr)

@@ -69,6 +69,9 @@ class TrainConfig(TrainSection):
     """Keep one activation per layer and compute the rest again: about a third more time, far less memory."""
     attn_implementation: str | None = None
     """sdpa, flash_attention_2, ..., by transformers' names; null: transformers' choice."""
+    torch_compile: bool = False
+    """Compile the model's layers with torch.compile: the first steps take a minute or two, the others less time than
+    without. Needs a C++ compiler. Worth it on a GPU for trainings of hundreds of steps."""
     packing: bool = False
     """Lay the rows of a forward pass end to end, without padding. Right with FlashAttention alone: with other
     attention a row would see the one before it. Without packing, rows of similar length share a batch."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import shutil
 from pathlib import Path
 
 from sft.rows import SftError
 
+COMPILERS = ("c++", "g++", "clang++")
 FLASH_PACKAGES = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn_interface"}
 
 
@@ -55,6 +57,7 @@ def add_machine_and_lora(parser: argparse.ArgumentParser) -> None:
     add("--precision", choices=["auto", "bf16", "fp32"], default="auto", help="auto: bf16 on a GPU that has it")
     add("--gradient_checkpointing", action=switch, help="default: on with a GPU, off without")
     add("--attn_implementation", help="sdpa, flash_attention_2, ...; default: transformers' choice")
+    add("--torch_compile", action="store_true", help="compile the layers: slow first steps, faster ones after that")
     add("--packing", action="store_true", help="rows of a batch end to end, without padding; needs FlashAttention")
     add("--threads", type=int, default=0, help="CPU threads of torch; 0: torch's choice (%(default)s)")
     add("--use_cpu", action="store_true", help="leave the GPU alone")
@@ -95,6 +98,9 @@ def check_arguments(args: argparse.Namespace) -> None:
     if package and not (_there(package) or _there("kernels")):
         raise SftError(f"--attn_implementation {attention} needs the package {package.replace('_', '-')}, not found: "
                        f"pip install {package.replace('_', '-')} (or kernels), or leave the flag away.")  # fmt: skip
+    if args.torch_compile and not any(map(shutil.which, COMPILERS)):
+        raise SftError(f"--torch_compile needs a C++ compiler, found none of {', '.join(COMPILERS)}: install g++, "
+                       "or leave the flag away.")  # fmt: skip
     if (args.load_in_4bit or args.continue_adapter) and not args.use_lora:
         flag = "--load_in_4bit" if args.load_in_4bit else "--continue_adapter"
         raise SftError(f"{flag} needs --use_lora: all weights cannot be trained that way.")

@@ -90,6 +90,7 @@ def make_trainer(
     import torch
     from transformers import PrinterCallback
 
+    from sft.speed import speed_up
     from sft.trainer import BootstrapTrainer, StepRecord, to_dataset
 
     check_gpu(args, found=torch.cuda.is_available(), torch_version=torch.__version__)
@@ -112,6 +113,8 @@ def make_trainer(
         if not args.use_lora:
             raise
         raise SftError(f"this LoRA does not fit {type(model).__name__}: {e}") from e
+    speed_up(trainer.model, config.device, bf16=bool(config.bf16), packing=args.packing,
+             compile_layers=args.torch_compile)  # fmt: skip
     trainer.own_dtype = own_dtype
     trainer.record = StepRecord(args.output_dir / CURVE_FILE)
     trainer.add_callback(trainer.record)

@@ -123,7 +123,8 @@ class BootstrapTrainer(SFTTrainer):
         return int(self.accelerator.reduce(count, reduction="sum"))
 
     def profile(self, rows: list[TokenRow]) -> dict[str, Any]:
-        """Return what a plain loop needs to repeat this run: rows, steps as row indices, and the steps' seconds."""
+        """Return what a plain loop needs to repeat this run: rows, steps as row indices, and the steps' seconds; and
+        the most memory that torch has held on the GPU."""
         steps: list[list[int]] = []
         for epoch in range(math.ceil(self.state.epoch)):
             self.sampler.epoch = epoch
@@ -134,6 +135,7 @@ class BootstrapTrainer(SFTTrainer):
             "steps": steps[: self.state.global_step],
             "seconds": self.record.seconds,
             "cpu_seconds": self.record.cpu_seconds,
+            "gpu_peak_bytes": torch.cuda.max_memory_reserved() if self.args.device.type == "cuda" else None,
         }
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroupedSampler:

@@ -113,3 +113,24 @@ def test_a_spec_that_fits_no_model_is_refused(spec: dict[str, int]) -> None:
 def test_the_spec_is_importable_without_torch() -> None:
     code = "import sys, bootstrap.base_model; assert not {'torch', 'transformers', 'tokenizers'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_large_models_are_drawn_in_16_bits(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    spec = SMALL.model_copy(update={"dtype": "bfloat16", "hidden_size": 64, "initializer_range": 0.02})
+    one, same, other = (build_base_model(spec, [CODE], tmp_path / str(i), seed=s) for i, s in enumerate((3, 3, 4)))
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (one, same, other)]
+    assert weights[0] == weights[1] != weights[2]
+    model = AutoModelForCausalLM.from_pretrained(one, dtype="auto")
+    assert model.dtype == torch.bfloat16
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    spread = {name: p.float().std().item() for name, p in model.named_parameters() if p.ndim > 1}
+    assert all(0.015 < value < 0.025 for value in spread.values()), spread
+    assert all((p == 1).all() for p in model.parameters() if p.ndim == 1)
+    assert len({p.flatten()[1].item() for p in model.parameters() if p.ndim > 1}) == len(spread)
+
+
+def test_the_record_of_a_small_model_is_as_it_was(model: Path) -> None:
+    assert "dtype" not in json.loads((model / "from_scratch.json").read_text())["spec"]
