@@ -33,7 +33,7 @@ OVERRIDES = (
 )  # fmt: skip
 LOOK_SECONDS = 0.5
 T_95 = 2.3  # of Student's t for 8 degrees of freedom, about: the later half of 20 iterations
-ALLOWED = {"loop_mb": 0.5, "files": 0.2, "threads": 0.2, "processes": 0.2, "temporary": 0.2, "disk_mb": 0.05}
+ALLOWED = {"loop_mb": 0.1, "files": 0.2, "threads": 0.2, "processes": 0.2, "temporary": 0.2, "disk_mb": 0.05}
 """Growth per iteration that counts as none: the least that a slope's interval must exceed to be a leak."""
 
 
