@@ -203,6 +203,11 @@ class Interpreter(Protocol):
         """
         ...
 
+    def lucky(self, code: str) -> bool:
+        """Say whether an answer of this code may be right by luck: the engine orders its rows anew in each run. It has
+        to be right several times then, see checking.check."""
+        ...
+
     def execute(
         self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits, go_on: GoOn | None = None
     ) -> Execution:

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from interpreters import load_interpreter
 from interpreters.base import Execution, Interpreter, InterpreterError, Limits, Outcome, Table, TestCase, Verdict
@@ -18,6 +18,10 @@ from interpreters.worklist import Worklist
 
 WAITING_PER_WORKER = 64  # checks that may wait for a worker before `submit` blocks
 JOIN_SECONDS = 30.0
+CONFIRMATIONS = 4
+"""Further runs that must be right before an answer counts that may be right by luck. Polars gives two groups in order
+for half of the loadings of a problem's tables, and then for all children of that loading; so each of these runs has the
+tables loaded afresh, and of such answers one in 32 passes at most."""
 
 log = logging.getLogger(__name__)
 
@@ -64,13 +68,24 @@ def judge(
 
 def check(interpreter: Interpreter, code: str, tests: Sequence[TestCase], limits: Limits) -> Verdict:
     """Run and judge one candidate, up to the first test that fails. An interpreter that fails is tried once more, then
-    raises.
+    raises. An answer that may be right by luck (`Interpreter.lucky`) is run again, and fails if it is wrong once.
 
     The candidate's process hears after each test whether there is another one, and so whether that test was right: of
     no use to it, because the first wrong answer ends it.
 
     The second try runs in a fresh process: an interpreter that raises InterpreterError has ended its own.
     """
+    verdict = _check_once(interpreter, code, tests, limits)
+    if verdict.passed and interpreter.lucky(code):
+        for _ in range(CONFIRMATIONS):
+            fresh = [replace(test, tables=dict(test.tables)) for test in tests]
+            again = _check_once(interpreter, code, fresh, limits)
+            if not again.passed:
+                return replace(again, message=clean(f"right once and not again: {again.message}"))
+    return verdict
+
+
+def _check_once(interpreter: Interpreter, code: str, tests: Sequence[TestCase], limits: Limits) -> Verdict:
     inputs = [test.tables for test in tests]
     comparisons = Comparisons(tests)
     try:

@@ -82,6 +82,9 @@ class QKdb:
         self._start()
         return self._zygote.sandbox.line()
 
+    def lucky(self, code: str) -> bool:
+        return False
+
     def refuses(self, inputs: Sequence[Mapping[str, Table]]) -> str | None:
         return refuses(inputs)
 

@@ -55,6 +55,9 @@ class ForkedInterpreter:
     def refuses(self, inputs: Sequence[Mapping[str, Table]]) -> str | None:
         return None
 
+    def lucky(self, code: str) -> bool:
+        return False
+
     def execute(
         self, code: str, inputs: Sequence[Mapping[str, Table]], limits: Limits, go_on: GoOn | None = None
     ) -> Execution:
