@@ -245,13 +245,23 @@ def test_a_replicas_answers_are_those_of_the_engine_and_survive_its_end(tmp_path
     assert {(c.problem_id, c.sample_index): c for c in found} == expected
 
 
-def test_a_replica_that_lives_and_finishes_nothing_is_given_up(tmp_path: Path) -> None:
-    engine = EngineConfig(device="cpu", threads=1, replicas=1, answer_seconds=1e-4)
-    fleet = open_replicas(str(build(tmp_path / "model")), engine, PromptConfig(style="plain"), replacements=0)
+HANGS = """
+import time
+from bootstrap.engines.scripted import ScriptedEngine
+ScriptedEngine.generate = lambda self, requests, decoding: time.sleep(3600)
+"""
+
+
+def test_a_replica_that_lives_and_finishes_nothing_is_given_up(
+    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HANGS)  # each replica reads it when it starts
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    engine = scripted(script, 1).model_copy(update={"answer_seconds": 0.5})
+    fleet = open_replicas("none", engine, PromptConfig(style="plain"), replacements=1)
     try:
         with pytest.raises(EngineError, match="lives, and finished no completion for"):
-            long = Decoding(temperature=1.0, top_p=1.0, max_new_tokens=400, seed=3)  # seconds, with signs of life
-            list(fleet.generate([Request("p", "take the first 3 rows .\n", 128)], long))
+            list(fleet.generate(ASKED, DECODING))
     finally:
         fleet.close()
 
