@@ -30,13 +30,6 @@ def run_loop(config: Path, work: Path, name: str, overrides: Sequence[str]) -> R
     return RunStore(work / name)
 
 
-def loop_section(
-    title: str, config: str, overrides: Sequence[str], work: Path, name: str, aim: float | None
-) -> Section:
-    store = run_loop(ROOT / "configs" / config, work, name, overrides)
-    return section_of(title, config, overrides, store, aim)
-
-
 def section_of(title: str, config: str, overrides: Sequence[str], store: RunStore, aim: float | None) -> Section:
     report: dict[str, Any] = read_json(store.final_report_file)
     parameters = read_json(store.base_model / RECORD_FILE)["parameters"]
