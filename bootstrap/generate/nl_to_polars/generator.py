@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,9 @@ from bootstrap.generate.nl_to_polars.csv_tables import CsvTable, read_tables
 from bootstrap.generate.nl_to_polars.model_settings import ModelSettings
 from bootstrap.generate.nl_to_polars.outputs import write_outputs
 from bootstrap.generate.nl_to_polars.profiles import Link, Profile, links_of, profile_of
+
+if TYPE_CHECKING:
+    from bootstrap.generate.nl_to_polars.model_route import ModelRoute
 
 
 class PolarsSettings(BaseModel):
@@ -115,7 +118,7 @@ class NlToPolars:
             return grammar.batch()
 
     @cached_property
-    def _asked(self):  # type: ignore[no-untyped-def]  # its module loads the engines
+    def _asked(self) -> ModelRoute:  # its module loads the engines
         from bootstrap.generate.nl_to_polars.model_route import ModelRoute
 
         return ModelRoute(self.settings, self.tables, self.profiles, self.links, self.folder, self.units())
